@@ -1,0 +1,16 @@
+"""What every test lives by: no warning passes unseen, and nobody touches the global random generator."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _nobody_uses_global_chance():
+    before = (random.getstate(), np.random.get_state()[1].tobytes())  # noqa: NPY002 - the state is what is watched
+    yield
+    after = (random.getstate(), np.random.get_state()[1].tobytes())  # noqa: NPY002
+    assert before == after, "a test or the code under it used the global random generator"

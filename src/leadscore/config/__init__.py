@@ -1,0 +1,41 @@
+"""One YAML file configures a project: its shape and defaults (`shape`), and how it is read (`reading`)."""
+
+from __future__ import annotations
+
+from leadscore.config.reading import read_config
+from leadscore.config.shape import (
+    AtRisk,
+    Config,
+    Delivery,
+    FamilyName,
+    Features,
+    Ingest,
+    Kind,
+    Language,
+    Model,
+    Outcomes,
+    Snapshots,
+    Source,
+    SourceMap,
+    Tracking,
+    Training,
+)
+
+__all__ = [
+    "AtRisk",
+    "Config",
+    "Delivery",
+    "FamilyName",
+    "Features",
+    "Ingest",
+    "Kind",
+    "Language",
+    "Model",
+    "Outcomes",
+    "Snapshots",
+    "Source",
+    "SourceMap",
+    "Tracking",
+    "Training",
+    "read_config",
+]

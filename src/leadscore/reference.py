@@ -1,0 +1,181 @@
+"""Write the reference pages that follow from the code: the configuration's keys, and the errors.
+
+`python -m leadscore.reference` writes them to `docs/reference/`; a test compares them with the committed ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic_core import PydanticUndefined
+
+from leadscore import errors
+from leadscore.config.shape import Config, Source, section_of
+from leadscore.contract.tables import TABLES, Table
+from leadscore.timeline import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+_HEAD = "<!-- Written by `python -m leadscore.reference`; change the code, not this page. -->"
+_INTRODUCTION = (
+    "One YAML file, `leadscore.yaml` unless `-c` names another. Paths in it are relative to its folder. "
+    "Lengths of time are written `90m`, `12h`, `7d` or `2w`. `${NAME}` in a value is the environment's "
+    "variable of that name, `${NAME:-default}` with a default. Everything is text as it is written (`no` is a "
+    "word, not a truth value). An unknown key is an error that names the nearest known one. Where a list holds "
+    "one text only, the text alone will do."
+)
+_MEANINGS = {
+    0: "Done.",
+    1: "A fault of leadscore itself: please report it.",
+}
+
+
+def configuration_page() -> str:
+    """Describe each key of the configuration in Markdown: key path, type, default, meaning."""
+    parts = [
+        "# Configuration",
+        _HEAD,
+        _INTRODUCTION,
+    ]
+    for title, keys in _groups():
+        parts += [f"## {title}", _markdown(("key", "type", "default", "meaning"), keys)]
+    parts += ["## Canonical columns", "What `sources.<table>.columns` and `constants` may name."]
+    for table in TABLES.values():
+        parts += [f"### `{table.name}`", table.grain, _columns(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def errors_page() -> str:
+    """Describe the families of errors in Markdown: exit code, name, who can act."""
+    families = [errors.ConfigError, errors.DataError, errors.GateError, errors.StateError]
+    rows = [(f"`{code}`", "", meaning) for code, meaning in _MEANINGS.items()]
+    rows += [(f"`{family.exit_code}`", f"`{family.__name__}`", _first_line(family)) for family in families]
+    text = (
+        "The command line ends with one of these codes. An error is one sentence on standard error (what, where, "
+        "found, expected) and, where there is one, a hint what to do next; it never shows a person's data."
+    )
+    return "\n\n".join(["# Errors", _HEAD, text, _markdown(("exit code", "error", "who can act"), rows)]) + "\n"
+
+
+PAGES = {"configuration.md": configuration_page, "errors.md": errors_page}
+
+
+def key_paths() -> list[str]:
+    """List every key path of the configuration, as the reference shows them."""
+    return [row[0].strip("`") for _, rows in _groups() for row in rows]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the pages into the folder given, or `docs/reference`."""
+    folder = Path(arguments[0]) if arguments else Path("docs/reference")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+def _groups() -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """Yield (title, rows) for the project and each of its sections, in the order of the file."""
+    plain = {name: field for name, field in _fields(Config) if section_of(field.annotation)[0] is None}
+    yield "Project", [_row("", name, field) for name, field in plain.items()]
+    for name, field in _fields(Config):
+        if name not in plain:
+            yield f"`{name}`", list(_section_rows(name, field))
+
+
+def _section_rows(path: str, field: FieldInfo) -> Iterator[tuple[str, ...]]:
+    section, many = section_of(field.annotation)
+    inner = f"{path}.<kind>." if many else f"{path}."
+    if section.__name__ != "SourceMap":
+        yield from (_row(inner, name, field) for name, field in _fields(section))
+        return
+    yield from (_row(inner, name, field) for name, field in _fields(section))
+    yield from (_row(f"{path}.<table>.", name, field) for name, field in _fields(Source))
+
+
+def _fields(section: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    return [(name, field) for name, field in section.model_fields.items() if name != "root"]
+
+
+def _row(path: str, name: str, field: FieldInfo) -> tuple[str, ...]:
+    return f"`{path}{name}`", _type(field), _default(field), field.description or ""
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = [words for constraint in field.metadata for words in _bound(constraint)]
+    return ", ".join([_words(field.annotation), *bounds])
+
+
+def _bound(constraint: object) -> Iterator[str]:
+    match constraint:
+        case annotated_types.Ge(ge=bound):
+            yield f"at least {bound}"
+        case annotated_types.Gt(gt=bound):
+            yield f"more than {bound}"
+        case annotated_types.Le(le=bound):
+            yield f"at most {bound}"
+        case annotated_types.Lt(lt=bound):
+            yield f"less than {bound}"
+
+
+_NAMES = {str: "text", int: "whole number", float: "number", Duration: "length of time"}
+
+
+def _words(annotation: Any) -> str:
+    """Name a type in words: `list of text`, `one of en, fr`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _words(inner[0])
+    if origin is Literal:
+        return "one of " + ", ".join(f"`{word}`" for word in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(part) for part in inner if part is not NoneType)
+    if origin is tuple:
+        sources = section_of(annotation)[0] is not None
+        return "source or list of sources" if sources else f"list of {_plural(_words(inner[0]))}"
+    if origin is dict:
+        return f"{_words(inner[0])}: {_words(inner[1])}"
+    return _NAMES[annotation]
+
+
+def _plural(words: str) -> str:
+    return {"length of time": "lengths of time", "text": "texts"}.get(words, words)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value is PydanticUndefined or value in ((), {}):
+        return ""
+    shown = "[" + ", ".join(map(str, value)) + "]" if isinstance(value, tuple) else str(value)
+    return f"`{shown}`"
+
+
+def _columns(table: Table) -> str:
+    rows = [
+        (f"`{column.name}`", column.type, "yes" if column.required else "", column.meaning)
+        for column in table.columns
+        if column.name in table.names
+    ]
+    return _markdown(("column", "type", "required", "meaning"), rows)
+
+
+def _markdown(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

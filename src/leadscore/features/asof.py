@@ -16,8 +16,6 @@ Common to all operators:
 * Wrong use (a wrong dtype, unsorted times, a code out of range) is an `assert`, checked once at the door.
 """
 
-# ruff: noqa: S101 - compiled code checks no bounds, so wrong use is asserted at the door
-
 from __future__ import annotations
 
 import itertools
@@ -44,9 +42,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 ALL = 2**62
 """The window that holds everything before as_of."""
 
-_FARTHEST = (
-    2**61
-)  # moments stay within 73,000 years of 1970, so `as_of - ALL` is before each and nothing overflows
+_FARTHEST = 2**61  # moments stay within 73,000 years of 1970, so `as_of - ALL` is before each and nothing overflows
 _SMALL = 100_000  # fewer events and snapshots than this are not worth a second thread
 _LARGEST = float(np.finfo(np.float32).max)
 _FIRST, _LAST, _GREATEST, _LEAST = range(4)
@@ -81,7 +77,7 @@ class Asof:
             assert bool(np.all(np.diff(offsets) >= 0)), "offsets never fall"
             assert moments.min(initial=0) > -_FARTHEST, "a moment is out of range"
             assert moments.max(initial=0) < _FARTHEST, "a moment is out of range"
-            assert _ascends(_frozen(moments), _frozen(offsets)), "moments are sorted within each lead"
+            assert _sorted_within(moments, offsets), "moments are sorted within each lead"
 
     @property
     def n_events(self) -> int:
@@ -97,7 +93,7 @@ class Asof:
 # ---- compiled once, for all kernels ------------------------------------------------------------------------
 
 
-def _compiled(function: _F) -> _F:
+def _kernel(function: _F) -> _F:
     """Compile at the first call and keep the machine code; where no folder may be written, just compile."""
     try:
         return cast("_F", njit(cache=True, nogil=True)(function))
@@ -105,7 +101,29 @@ def _compiled(function: _F) -> _F:
         return cast("_F", njit(nogil=True)(function))
 
 
-@_compiled
+def _part(function: _F) -> _F:
+    """Compile into the kernels that call it, and keep it with them only."""
+    return cast("_F", njit(function))
+
+
+def _call(kernel: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a kernel; a full disk hinders only the keeping of its machine code."""
+    try:
+        return kernel(*arguments)
+    except OSError:  # a kernel touches no file: it is compiled by now, and could not be kept
+        return kernel(*arguments)
+
+
+def _frozen(argument: Any) -> Any:
+    """Make a read-only view of an array, so that one version is compiled whether or not it may be written."""
+    if not isinstance(argument, np.ndarray):
+        return argument
+    view = argument.view()
+    view.flags.writeable = False
+    return view
+
+
+@_kernel
 def _ascends(values: npt.NDArray[Any], offsets: Ints) -> bool:
     for lead in range(offsets.size - 1):
         for at in range(offsets[lead] + 1, offsets[lead + 1]):
@@ -114,17 +132,17 @@ def _ascends(values: npt.NDArray[Any], offsets: Ints) -> bool:
     return True
 
 
-@_compiled
+@_part
 def _known(value: float) -> bool:
     return abs(value) <= _LARGEST  # false for NaN
 
 
-@_compiled
+@_part
 def _single(value: float) -> float:
     return min(max(value, -_LARGEST), _LARGEST)  # sums of float32's largest numbers stay finite
 
 
-@_compiled
+@_part
 def _neumaier(total: float, lost: float, value: float) -> tuple[float, float]:
     """Add `value`; `lost` gathers the low bits that `total` cannot hold (Neumaier 1974)."""
     new = total + value
@@ -136,7 +154,7 @@ def _neumaier(total: float, lost: float, value: float) -> tuple[float, float]:
 # ---- kernels: leads first … last - 1, each from a clean state ----------------------------------------------
 
 
-@_compiled
+@_kernel
 def _count(
     first: int,
     last: int,
@@ -166,7 +184,7 @@ def _count(
                     out[row, code, k] = counts[code]
 
 
-@_compiled
+@_part
 def _evict(
     tail: int,
     head: int,
@@ -190,7 +208,7 @@ def _evict(
     return tail
 
 
-@_compiled
+@_kernel
 def _total(
     first: int,
     last: int,
@@ -229,7 +247,7 @@ def _total(
                     out[row, code, k] = _single(sums[code] + lost[code])
 
 
-@_compiled
+@_kernel
 def _distinct(
     first: int,
     last: int,
@@ -264,7 +282,7 @@ def _distinct(
                     held[codes[event]] = 0
 
 
-@_compiled
+@_kernel
 def _decayed_sum(
     first: int,
     last: int,
@@ -297,7 +315,7 @@ def _decayed_sum(
                     out[row, code, h] = _single(kept)
 
 
-@_compiled
+@_part
 def _decayed(value: float, elapsed: int, half_life: int) -> float:
     if value == 0.0 or elapsed == 0:  # also before the first event, when there is no `since`
         return value
@@ -305,7 +323,7 @@ def _decayed(value: float, elapsed: int, half_life: int) -> float:
     return value * left
 
 
-@_compiled
+@_kernel
 def _age(
     first: int,
     last: int,
@@ -330,7 +348,7 @@ def _age(
                 out[row, code] = (as_of[row] - time[kept[code]]) / DAY if kept[code] >= 0 else np.nan
 
 
-@_compiled
+@_part
 def _chosen(rule: int, kept: float, value: float) -> float:
     if math.isnan(kept) or rule == _LAST:
         return value
@@ -341,7 +359,7 @@ def _chosen(rule: int, kept: float, value: float) -> float:
     return kept
 
 
-@_compiled
+@_kernel
 def _carry(
     first: int,
     last: int,
@@ -368,7 +386,7 @@ def _carry(
                 out[row, code] = kept[code]
 
 
-@_compiled
+@_kernel
 def _last_code(
     first: int,
     last: int,
@@ -394,7 +412,7 @@ def _last_code(
                 out[row, back] = ring[(seen - 1 - back) % n] if back < seen else -1
 
 
-@_compiled
+@_kernel
 def _gaps(
     first: int,
     last: int,
@@ -406,19 +424,21 @@ def _gaps(
     out: Result,
 ) -> None:
     for lead in range(first, last):
-        seen = start = newest = longest = 0
+        seen = start = newest = origin = longest = 0
         mean = squares = 0.0
         head = indptr[lead]
         for row in range(ptr[lead], ptr[lead + 1]):
             while head < indptr[lead + 1] and time[head] < as_of[row]:
                 if mask[head]:
+                    gap = time[head] - newest
                     if seen == 0:
                         start = time[head]
-                    else:  # Welford 1962: no sum of squares that would swallow the small gaps
-                        gap = time[head] - newest
-                        away = gap - mean
+                    elif seen == 1:
+                        origin = longest = gap
+                    else:  # Welford 1962, counted from the first gap, so that microseconds between years still show
+                        away = (gap - origin) - mean
                         mean += away / seen
-                        squares += away * (gap - mean)
+                        squares += away * ((gap - origin) - mean)
                         longest = max(longest, gap)
                     newest = time[head]
                     seen += 1
@@ -426,7 +446,7 @@ def _gaps(
             _write_gaps(out[row], seen, newest - start, squares, longest, as_of[row] - newest)
 
 
-@_compiled
+@_part
 def _write_gaps(row: Result, seen: int, spanned: int, squares: float, longest: int, current: int) -> None:
     n = max(seen - 1, 0)
     row[0] = n
@@ -440,7 +460,7 @@ def _write_gaps(row: Result, seen: int, spanned: int, squares: float, longest: i
         row[4] = current / DAY
 
 
-@_compiled
+@_kernel
 def _days(
     first: int,
     last: int,
@@ -473,7 +493,7 @@ def _days(
                 out[row] = busiest / seen if seen > 0 else np.nan
 
 
-@_compiled
+@_kernel
 def _in_state(
     first: int,
     last: int,
@@ -500,15 +520,6 @@ def _in_state(
 # ---- from the door to the kernels --------------------------------------------------------------------------
 
 
-def _frozen(argument: Any) -> Any:
-    """Hand arrays over read-only: numba then compiles one version, whether or not the caller's may be written."""
-    if not isinstance(argument, np.ndarray):
-        return argument
-    view = argument.view()
-    view.flags.writeable = False
-    return view
-
-
 def _lead_ranges(asof: Asof, threads: int | None) -> list[tuple[int, int]]:
     """Divide the leads into one range per thread, with about as many events and snapshots in each."""
     work = asof.indptr + asof.ptr
@@ -520,23 +531,25 @@ def _lead_ranges(asof: Asof, threads: int | None) -> list[tuple[int, int]]:
     return [(low, high) for low, high in itertools.pairwise(bounds) if low < high]
 
 
-def _run(
-    kernel: Callable[..., None], asof: Asof, *arguments: Any, out: npt.NDArray[Any], threads: int | None
-) -> None:
-    """Fill `out`: each range of leads in a thread of its own, which the kernels allow by leaving the lock."""
+def _run(kernel: Callable[..., None], asof: Asof, *arguments: Any, out: npt.NDArray[Any], threads: int | None) -> None:
+    """Fill `out`: each range of leads in a thread of its own; the kernels hold no lock meanwhile."""
     inputs = [_frozen(item) for item in (asof.time, asof.indptr, asof.as_of, asof.ptr, *arguments)]
     ranges = _lead_ranges(asof, threads)
     if len(ranges) <= 1:
         for low, high in ranges:
-            kernel(low, high, *inputs, out)
+            _call(kernel, low, high, *inputs, out)
         return
     with ThreadPoolExecutor(len(ranges)) as pool:
-        for done in [pool.submit(kernel, low, high, *inputs, out) for low, high in ranges]:
+        for done in [pool.submit(_call, kernel, low, high, *inputs, out) for low, high in ranges]:
             done.result()
 
 
 def _rows(asof: Asof, *shape: int) -> Result:
     return np.empty((asof.n_snapshots, *shape), np.float32)
+
+
+def _sorted_within(values: npt.NDArray[Any], offsets: Ints) -> bool:
+    return bool(_call(_ascends, _frozen(values), _frozen(offsets)))
 
 
 def _check_events(asof: Asof, array: npt.NDArray[Any], dtype: type[np.generic]) -> None:
@@ -746,7 +759,7 @@ def last_code(asof: Asof, codes: Codes, n: int, *, threads: int | None = None) -
 def gaps(asof: Asof, mask: Mask, *, threads: int | None = None) -> Result:
     """Rhythm: gap_i = time_i - time_(i-1) over the visible events with `mask`.
 
-    Cost: O(events + snapshots). The spread is Welford's (1962), the mean the time spanned over the number of gaps.
+    Cost: O(events + snapshots). The spread is Welford's (1962), counted from the first gap.
 
     Returns:
         Shape (snapshots, 5): number of gaps (0 when there is none); mean gap in days; coefficient of variation
@@ -791,7 +804,7 @@ def active_days(asof: Asof, mask: Mask, day: Codes, *, threads: int | None = Non
 def _by_day(asof: Asof, mask: Mask, day: Codes, *, share: bool, threads: int | None) -> Result:
     _check_events(asof, mask, np.bool_)
     _check_events(asof, day, np.int32)
-    assert _ascends(_frozen(day), _frozen(asof.indptr)), "days never fall within a lead"
+    assert _sorted_within(day, asof.indptr), "days never fall within a lead"
     out = _rows(asof)
     _run(_days, asof, mask, day, share, out=out, threads=threads)
     return out

@@ -91,6 +91,17 @@ def show_moment(moment: int) -> str:
     return to_datetime(moment).isoformat().replace("+00:00", "Z")
 
 
+def local_days(moments: Moments, time_zone: str) -> npt.NDArray[np.int32]:
+    """Number the local day each moment falls on (days since 1970-01-01 in that zone)."""
+    # No zone changes its offset within a quarter of an hour, so one look per quarter is enough.
+    quarter = 15 * MINUTE
+    quarters, place = np.unique(moments // quarter, return_inverse=True)
+    zone = ZoneInfo(time_zone)
+    offsets = [to_datetime(int(q) * quarter).astimezone(zone).utcoffset() or timedelta() for q in quarters]
+    shift = np.array([offset // timedelta(microseconds=1) for offset in offsets], dtype=np.int64)
+    return ((moments + shift[place]) // DAY).astype(np.int32) if len(moments) else np.zeros(0, dtype=np.int32)
+
+
 def grid_before(as_of: int, earliest: int, spacing: int) -> Moments:
     """List the moments `as_of - k * spacing` (k = 1, 2, …) that are not before `earliest`, oldest first.
 

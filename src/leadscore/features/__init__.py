@@ -1,0 +1,1 @@
+"""Features: what each snapshot looks like, exact in time."""

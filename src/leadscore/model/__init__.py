@@ -1,0 +1,1 @@
+"""Model: hazards learned in time order, judged, calibrated and packed as text."""

@@ -1,0 +1,153 @@
+"""What is settled on training data and travels with the model: kinds, categories, windows, families on or off."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from leadscore.config import Config
+from leadscore.features.catalogue import literal
+from leadscore.history import NEITHER, History, Leads
+
+OTHER = "other"
+_NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
+_MIN_CATEGORY = 20  # leads; a rarer category teaches its leads by heart
+
+
+@dataclass(frozen=True)
+class Census:
+    """How often which word was met; the censuses of two buckets add up to that of both."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    categories: Mapping[str, Counter[str]] = field(default_factory=dict)
+    present: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Census) -> Census:
+        names = sorted({*self.categories, *other.categories})
+        categories = {
+            name: self.categories.get(name, Counter()) + other.categories.get(name, Counter()) for name in names
+        }
+        return Census(self.kinds + other.kinds, categories, self.present + other.present)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The frozen words and scales of a model; plain enough for JSON.
+
+    Attributes:
+        kinds: Kinds with columns of their own; all others count as `other`.
+        labels: Per kind and language, how people call it.
+        numbers: Attributes read as numbers.
+        categories: Attributes read as words, with the categories that have a column.
+        windows, half_lives: Lengths in microseconds, by their name.
+        columns: Optional columns of the interactions that hold anything.
+        families: Families that are on.
+        off: Families that are configured but switched themselves off, and why.
+    """
+
+    kinds: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, str]]
+    numbers: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    windows: Mapping[str, int]
+    half_lives: Mapping[str, int]
+    columns: tuple[str, ...]
+    time_zone: str
+    families: tuple[str, ...]
+    off: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, kind: str, language: str) -> str:
+        """Return how people call a kind, ready to stand in a sentence."""
+        if kind == OTHER:
+            return {"en": "other interaction", "fr": "autre interaction"}[language]
+        return literal(self.labels.get(kind, {}).get(language, kind))
+
+    def without(self, off: Mapping[str, str]) -> Vocabulary:
+        """Switch families off, each with its reason."""
+        return replace(self, families=tuple(name for name in self.families if name not in off), off=dict(off))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Vocabulary:
+        """Rebuild a vocabulary from its JSON."""
+        lists = ("kinds", "numbers", "columns", "families")
+        categories = {name: tuple(words) for name, words in saved["categories"].items()}
+        return cls(**{**saved, **{name: tuple(saved[name]) for name in lists}, "categories": categories})
+
+
+def take_census(leads: Leads, history: History) -> Census:
+    """Count the words of a bucket; leads with a standing objection are left out."""
+    heard = np.repeat(~leads.objected, np.diff(history.indptr))
+    codes = history.kind.codes[heard]
+    counts = np.bincount(codes[codes >= 0], minlength=len(history.kind.words))
+    kinds = Counter({word: int(count) for word, count in zip(history.kind.words, counts, strict=True) if count})
+    present = Counter(
+        {
+            "value": int(np.isfinite(history.value[heard]).sum()),
+            "content": int((history.content.codes[heard] >= 0).sum()),
+            "direction": int((history.direction[heard] != NEITHER).sum()),
+        }
+    )
+    return Census(kinds, _categories(leads), +present)
+
+
+def _categories(leads: Leads) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for lead, attributes in zip(leads.version_of.tolist(), leads.attributes, strict=True):
+        if not leads.objected[lead]:
+            for name, value in attributes.items():
+                counts.setdefault(name, Counter())[value] += 1
+    return counts
+
+
+def settle(census: Census, config: Config) -> Vocabulary:
+    """Freeze the words that get columns of their own."""
+    numbers = tuple(name for name in sorted(census.categories) if _is_number(census.categories[name]))
+    settings = config.features
+    return Vocabulary(
+        kinds=_top(census.kinds, settings.top_kinds, 1),
+        labels={kind: {**given.label} for kind, given in sorted(config.kinds.items()) if given.label},
+        numbers=numbers,
+        categories={
+            name: _top(counts, settings.top_categories, _MIN_CATEGORY)
+            for name, counts in sorted(census.categories.items())
+            if name not in numbers
+        },
+        windows={str(window): window.microseconds for window in settings.windows},
+        half_lives={str(half_life): half_life.microseconds for half_life in settings.half_lives},
+        columns=tuple(sorted(census.present)),
+        time_zone=config.time_zone,
+        families=settings.families,
+    )
+
+
+def _top(counts: Counter[str], most: int, at_least: int) -> tuple[str, ...]:
+    """Pick the most frequent words, ties in alphabetical order, and list them alphabetically."""
+    frequent = sorted((-count, word) for word, count in counts.items() if count >= at_least)
+    return tuple(sorted(word for _, word in frequent[:most]))
+
+
+def _is_number(counts: Counter[str]) -> bool:
+    numeric = sum(count for word, count in counts.items() if np.isfinite(as_number(word)))
+    return numeric >= _NUMERIC_SHARE * counts.total()
+
+
+def as_number(text: str | None) -> float:
+    """Read an attribute as a number; NaN when it is none."""
+    try:
+        value = float(text) if text is not None else np.nan
+    except ValueError:
+        return np.nan
+    return value if np.isfinite(value) else np.nan
+
+
+def sum_censuses(censuses: Iterable[Census]) -> Census:
+    """Add up the censuses of all buckets."""
+    return sum(censuses, Census())

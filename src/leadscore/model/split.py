@@ -1,0 +1,42 @@
+"""Splits in time order: origins at which a model is trained as it would have been then, and the cohorts after them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leadscore.timeline import DAY, Moments
+
+_LONGEST_COHORT = 28 * DAY
+
+
+@dataclass(frozen=True)
+class Split:
+    """One origin and the moments of its cohort, `[origin, next origin)`."""
+
+    origin: int
+    moments: Moments
+
+
+def rolling_origins(first: int, as_of: int, spacing: int, longest: int, number: int) -> tuple[Split, ...]:
+    """Lay rolling origins over the past, oldest first.
+
+    Every cohort has matured for the longest horizon at `as_of`, so each model is judged on labels that are final, and
+    was trained on labels that were final at its own origin. Cohorts are of equal length, at most 28 days; at least
+    half of the usable past stays before the first origin. All moments lie on the grid `as_of - k * spacing`.
+
+    Args:
+        first: The first moment with a lead at risk.
+        as_of: The moment we look from.
+        spacing: Of the snapshot grid.
+        longest: The longest horizon.
+        number: How many origins are wanted; fewer, or none, are returned when the past is too short.
+    """
+    steps = (longest + spacing - 1) // spacing
+    newest = as_of - steps * spacing
+    usable = (newest - first) // spacing
+    length = max(1, min(usable // (2 * number), _LONGEST_COHORT // spacing))
+    number = min(number, usable // (2 * length))
+    starts = [newest - (number - k) * length * spacing + spacing for k in range(number)]
+    return tuple(Split(start, start + spacing * np.arange(length, dtype=np.int64)) for start in starts)

@@ -167,10 +167,11 @@ def visit(world: World, day: int, who: Ints) -> None:
     lead, curious = np.repeat(readers, pages), np.repeat(curiosity, pages)
     depth = world.warmth.depth[lead]
     layer = 1 + rng.integers(0, np.maximum(depth, 1))
-    layer = np.where(rng.random(len(lead)) < 0.12 + 0.3 * _sigmoid(curious - 0.5), depth + 1, layer)
+    goes_on = rng.random(len(lead)) < 0.12 + 0.3 * _sigmoid(curious - 0.5)
+    layer = np.where(goes_on & (depth < DEEPEST), depth + 1, layer)
     # Some jump straight to the prices: deep content touched out of order.
     layer = np.where(rng.random(len(lead)) < 0.04, DEEPEST, layer)  # noqa: PLR2004 - said here only
-    item = world.stock.draw(np.minimum(layer, DEEPEST), world.people.topic[lead], rng)
+    item = world.stock.draw(layer, world.people.topic[lead], rng)
     place = np.arange(len(lead)) - np.repeat(np.cumsum(pages) - pages, pages)
     start = np.minimum(np.repeat(waking_hours(rng, len(readers)), pages), LATEST - 0.4 * HOUR)
     seconds = rng.integers(20, 230, len(lead))

@@ -28,7 +28,9 @@ SOURCES = ("website", "content", "webinar", "trade fair", "referral", "outbound 
 _SOURCE_SHARES = (0.28, 0.22, 0.15, 0.1, 0.1, 0.15)
 _SOURCE_INTEREST = np.array([0.2, 0.1, 0.2, 0.0, 0.5, -0.6])
 _MISSING = {"industry": 0.08, "country": 0.03, "employees": 0.12, "job_role": 0.12, "lead_source": 0.05}
-_ALONE = 0.1  # share of leads without an account: consultants, students, private addresses
+_ALONE = 0.1  # share of accounts that stay alone, beside those that happen to have one lead
+_WITHOUT = 0.4  # share of leads alone that name no company: consultants, students, private addresses
+_ECHOES = 0.35  # share of leads that take up what third parties say
 # fmt: off
 _FIRST = (
     "Alba", "Bastien", "Chiara", "Dounia", "Emil", "Florence", "Gaël", "Hanna", "Inès", "Jules", "Katja",
@@ -94,7 +96,7 @@ def draw_people(leads: int, days: int, rng: np.random.Generator, second: Ints) -
         source=source,
         topic=rng.integers(0, 5, leads),
         interest=interest,
-        echoes=rng.random(leads) < 0.35,  # noqa: PLR2004 - the share is said here only
+        echoes=rng.random(leads) < _ECHOES,
     )
 
 
@@ -132,7 +134,7 @@ def _records(account: Ints, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.
     numbers, place = np.unique(account, return_inverse=True)
     accounts = _account_records(numbers, rng)
     alone = np.bincount(place)[place] == 1
-    without = alone & (rng.random(len(account)) < 0.25)  # noqa: PLR2004 - about a tenth of all leads
+    without = alone & (rng.random(len(account)) < _WITHOUT)
     source = rng.choice(len(SOURCES), len(account), p=_SOURCE_SHARES)
     leads = accounts[["account_id", "industry", "country", "employees"]].take(place).reset_index(drop=True)
     leads["account_id"] = leads["account_id"].mask(pd.Series(without))

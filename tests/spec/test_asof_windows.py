@@ -93,7 +93,7 @@ def test_windows_stand_side_by_side_and_all_is_everything_before():
         ("a5 a? |", 5),  # no value, nothing added
         ("a5 ainf a1e39 |", 5),  # nor what float32 cannot hold
         ("a1e17 a0.1 . | . |", [1e17, 0.1]),  # a large value takes all of itself away
-        ("a0.1,a0.2 . . | . |", [0.3, 0]),  # an empty window is exactly nothing
+        ("a0.1,a0.2,a1e17 . . | . |", [1e17, 0]),  # an empty window is exactly nothing
         ("a3e38,a3e38 |", np.finfo(np.float32).max),  # never infinite
     ],
 )

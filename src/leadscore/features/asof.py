@@ -10,7 +10,7 @@ Common to all operators:
   counted.
 * A value or weight that float32 cannot hold (NaN, infinite, beyond 3.4e38) is missing: the event has none.
 * Results are float32 (`last_code`: int32), C-contiguous, never infinite; what is undefined is NaN.
-* Cost is O(events + snapshots), times windows, half-lives or groups where there are any; never their product.
+* Cost is O(events + snapshots), times windows, half-lives or groups where there are any; never events x snapshots.
 * A row depends on the visible events of its own lead and on nothing else, to the last bit: not on the other
   snapshots in the call, and not on `threads` (if not given: every processor, or one when there is little to do).
 * Wrong use (a wrong dtype, unsorted times, a code out of range) is an `assert`, checked once at the door.

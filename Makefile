@@ -1,9 +1,7 @@
-# Works alone on a machine with Python 3.11 to 3.13 and make: `.venv` is made and filled on the first call.
+# Works alone on a machine with Python 3.11 to 3.13 and make: the first call makes `.venv` and installs what is pinned.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-export UV_COMPILE_BYTECODE := 1
+BIN := .venv/bin
+READY := .venv/.ready
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
@@ -14,12 +12,48 @@ help:  ## show this list
 
 setup: $(READY)  ## make .venv and install the pinned dependencies
 
+# uv comes from the same registry as everything else and installs in seconds what pip needs minutes for.
 $(READY): requirements.txt pyproject.toml
-	@echo "Setting up $(VENV) (once; about a minute)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
-	@$(BIN)/python -m ensurepip --default-pip >/dev/null 2>&1 || true
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9" 
+	@echo "Setting up .venv (once; about a minute) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore uv==0.13.9
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.txt
 	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
-	@touch $(READY)
+	@touch $@
+
+demo: $(READY)  ## simulate a company and go the whole way, in demo/
+	@$(BIN)/leadscore demo --folder demo
+
+test: $(READY)  ## run the whole suite
+	@$(BIN)/python -m pytest
+
+quick: $(READY)  ## run what takes half a minute
+	@$(BIN)/python -m pytest -q -m "not slow" -x
+
+check: $(READY)  ## check format, lint, types, import contracts and docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m leadscore.reference --check
+
+format: $(READY)  ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+golden: $(READY)  ## rewrite the golden files; read the diff
+	@LEADSCORE_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
+
+docs: $(READY)  ## rewrite the generated pages of docs/reference
+	@$(BIN)/python -m leadscore.reference
+
+bench: $(READY)  ## measure speed and memory on this machine
+	@$(BIN)/python benchmarks/bench_asof.py
+
+pins: $(READY)  ## resolve requirements.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--generate-hashes --group dev pyproject.toml -o requirements.txt
+
+clean:  ## remove what the other targets made
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

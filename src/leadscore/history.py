@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore.config import Kind
+from leadscore.privacy.consent import standing_objections
 from leadscore.timeline import Moments
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -138,8 +139,7 @@ def build_leads(
         leads: One row per version, sorted by (lead_id, known_at); moments as integers.
         outcomes: One row per outcome, sorted by (lead_id, occurred_at). The first that ends the lead counts; of two
             at one moment, a conversion.
-        consents: One row per statement. An objection stands when no later statement for its purpose, or for
-            everything, is a consent; any standing objection counts, whatever its purpose.
+        consents: One row per statement; see `privacy.consent`.
         converted: Outcomes that are conversions.
         ends: Outcomes that end a lead, conversions included.
     """
@@ -148,6 +148,7 @@ def build_leads(
     last = np.append(first[1:], len(ids)) - 1
     place = {str(key): row for row, key in enumerate(keys)}
     known_at = _integers(leads, "known_at")
+    said_no = standing_objections(consents.to_pylist())
     ended_at, is_converted = _first_end(outcomes, place, set(converted), set(ends))
     return Leads(
         lead_id=tuple(place),
@@ -157,7 +158,7 @@ def build_leads(
         closes_at=_integers(leads, "closes_at")[last],
         ended_at=ended_at,
         converted=is_converted,
-        objected=_objected(consents, place),
+        objected=np.array([lead in said_no for lead in place], dtype=np.bool_),
         version_of=np.array([place[key] for key in ids], dtype=np.int64),
         version_known_at=known_at,
         attributes=tuple(_attributes(text) for text in leads["attributes"].to_pylist()),
@@ -185,7 +186,9 @@ def build_history(leads: Leads, interactions: pa.Table, kinds: Mapping[str, Kind
         channel=_coded(_or_given(_column(interactions, "channel"), kind, [item.channel for item in given])),
         content=_coded(_column(interactions, "content_id")),
         direction=_direction(_or_given(_column(interactions, "direction"), kind, [item.direction for item in given])),
-        layer=_or_given(_column(interactions, "layer").cast(pa.int64()), kind, [item.layer for item in given], pa.int64())
+        layer=_or_given(
+            _column(interactions, "layer").cast(pa.int64()), kind, [item.layer for item in given], pa.int64()
+        )
         .fill_null(0)
         .to_numpy()
         .astype(np.int16),
@@ -247,21 +250,3 @@ def _first_end(
         elif row["occurred_at"] == ended_at[lead]:
             is_converted[lead] |= row["outcome"] in converted
     return ended_at, is_converted
-
-
-def _objected(consents: pa.Table, place: Mapping[str, int]) -> npt.NDArray[np.bool_]:
-    """Tell which leads have a standing objection; at the same moment a no outweighs a yes."""
-    statements = consents.select(["lead_id", "occurred_at", "purpose", "status"]).to_pylist()
-    statements.sort(key=lambda row: (row["occurred_at"], row["status"] == "objection"))
-    standing: dict[str, set[str | None]] = {}
-    for row in statements:
-        purposes = standing.setdefault(row["lead_id"], set())
-        if row["status"] == "objection":
-            purposes.add(row["purpose"])
-        elif row["purpose"] is None:
-            purposes.clear()
-        else:
-            purposes.discard(row["purpose"])
-    objected = np.zeros(len(place), dtype=np.bool_)
-    objected[[place[lead] for lead, purposes in standing.items() if purposes and lead in place]] = True
-    return objected

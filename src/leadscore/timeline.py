@@ -91,6 +91,12 @@ def show_moment(moment: int) -> str:
     return to_datetime(moment).isoformat().replace("+00:00", "Z")
 
 
+def last_midnight(now: int, time_zone: str) -> int:
+    """Return the last midnight in a zone, at or before `now`."""
+    local = to_datetime(now).astimezone(ZoneInfo(time_zone))
+    return to_microseconds(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
+
+
 def local_days(moments: Moments, time_zone: str) -> npt.NDArray[np.int32]:
     """Number the local day each moment falls on (days since 1970-01-01 in that zone)."""
     # No zone changes its offset within a quarter of an hour, so one look per quarter is enough.

@@ -1,0 +1,1 @@
+"""Delivery: one slot as files, whole or not at all."""

@@ -53,5 +53,5 @@ def build_matrix(leads: Leads, history: History, snapshots: Snapshots, vocabular
     width = len(catalogue(vocabulary))
     parts = [FAMILIES[name].compute(view, vocabulary) for name in vocabulary.families]
     matrix = np.concatenate(parts, axis=1) if parts else np.zeros((len(snapshots), 0), np.float32)
-    assert matrix.shape == (len(snapshots), width), "a family and its catalogue disagree"  # noqa: S101 - wrong use inside
+    assert matrix.shape == (len(snapshots), width), "a family and its catalogue disagree"
     return np.ascontiguousarray(matrix, dtype=np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from leadscore.config import Config
 from leadscore.features.catalogue import literal
-from leadscore.history import NEITHER, History, Leads
+from leadscore.history import NEITHER, NEVER, History, Leads
 
 OTHER = "other"
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
@@ -20,18 +20,20 @@ _MIN_CATEGORY = 20  # leads; a rarer category teaches its leads by heart
 
 @dataclass(frozen=True)
 class Census:
-    """How often which word was met; the censuses of two buckets add up to that of both."""
+    """How often which word was met, and when the first lead was created; the censuses of two buckets add up."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     categories: Mapping[str, Counter[str]] = field(default_factory=dict)
     present: Counter[str] = field(default_factory=Counter)
+    first: int = NEVER
 
     def __add__(self, other: Census) -> Census:
         names = sorted({*self.categories, *other.categories})
         categories = {
             name: self.categories.get(name, Counter()) + other.categories.get(name, Counter()) for name in names
         }
-        return Census(self.kinds + other.kinds, categories, self.present + other.present)
+        first = min(self.first, other.first)
+        return Census(self.kinds + other.kinds, categories, self.present + other.present, first)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def take_census(leads: Leads, history: History) -> Census:
             "direction": int((history.direction[heard] != NEITHER).sum()),
         }
     )
-    return Census(kinds, _categories(leads), +present)
+    return Census(kinds, _categories(leads), +present, int(leads.created_at.min(initial=NEVER)))
 
 
 def _categories(leads: Leads) -> dict[str, Counter[str]]:

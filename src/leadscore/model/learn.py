@@ -12,6 +12,7 @@ from leadscore.config import Config
 from leadscore.errors import DataError
 from leadscore.features.matrix import switch_off_idle
 from leadscore.features.vocabulary import Vocabulary, settle, sum_censuses, take_census
+from leadscore.history import NEVER
 from leadscore.labels import Flags
 from leadscore.model.base import Base, Floats
 from leadscore.model.baselines import BASELINES, fit_predict
@@ -31,8 +32,9 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Learned:
-    """What training at one moment gives."""
+    """What training at one moment gives; `first` is the creation of the oldest lead."""
 
+    first: int
     vocabulary: Vocabulary
     base: Base
     trees: str
@@ -56,28 +58,22 @@ class Cohort:
         return Judged(self.chances["model"], self.hits, self.matured)
 
 
-def first_moment(read: Reader, as_of: int) -> int | None:
-    """Return the creation of the oldest lead known before `as_of`; None without leads."""
-    created = [int(leads.created_at.min()) for leads, _ in read(as_of) if len(leads)]
-    return min(created, default=None)
-
-
 def learn(read: Reader, config: Config, as_of: int) -> Learned:
     """Train on everything that was known, and whose labels had matured, before a moment.
 
     Raises:
         DataError: too few leads, conversions or non-conversions to learn from; the message counts them.
     """
-    first = first_moment(read, as_of)
-    if first is None:
+    census = sum_censuses(take_census(*bucket) for bucket in read(as_of))
+    if census.first == NEVER:
         raise DataError(f"No leads were known before {show_moment(as_of)}.", "Check --as-of and the ingested files.")
-    vocabulary = switch_off_idle(settle(sum_censuses(take_census(*bucket) for bucket in read(as_of)), config))
-    earliest = max(first, as_of - config.snapshots.look_back.microseconds)
+    vocabulary = switch_off_idle(settle(census, config))
+    earliest = max(census.first, as_of - config.snapshots.look_back.microseconds)
     moments = grid_before(as_of, earliest, config.snapshots.spacing.microseconds)
     examples = assemble(read(as_of), vocabulary, config, moments, as_of)
     _enough(examples, config, as_of)
     base, trees = fit_hazard(examples, vocabulary, config.model, config.seed)
-    return Learned(vocabulary, base, trees, examples)
+    return Learned(census.first, vocabulary, base, trees, examples)
 
 
 def _enough(examples: Examples, config: Config, as_of: int) -> None:
@@ -99,12 +95,9 @@ def _enough(examples: Examples, config: Config, as_of: int) -> None:
         )
 
 
-def splits(read: Reader, config: Config, as_of: int, number: int) -> tuple[Split, ...]:
+def splits(first: int, config: Config, as_of: int, number: int) -> tuple[Split, ...]:
     """Lay the rolling origins for judging what is trained as of a moment; none when the past is too short."""
-    first = first_moment(read, as_of)
     longest = config.horizons[-1].microseconds
-    if first is None:
-        return ()
     return rolling_origins(first, as_of, config.snapshots.spacing.microseconds, longest, number)
 
 

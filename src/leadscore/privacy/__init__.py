@@ -1,0 +1,1 @@
+"""Privacy: who said no."""

@@ -1,0 +1,250 @@
+"""The command line: arguments become one step, its result and an exit code.
+
+Everything heavy is imported inside the commands, so that `leadscore --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leadscore.errors import ConfigError, LeadscoreError
+
+if TYPE_CHECKING:
+    from leadscore.config import Config
+
+app = typer.Typer(
+    name="leadscore",
+    help="Batch lead scoring: interaction history in, ranked and explained list out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="Configuration file.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Moment to look from, ISO 8601; the last midnight in the project's zone if absent."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+DEFAULT_CONFIG = Path("leadscore.yaml")
+
+
+@app.command()
+def init(
+    leads: Annotated[Path, typer.Option("--leads", help="File of leads.")],
+    interactions: Annotated[list[Path], typer.Option("--interactions", help="File of interactions; may be repeated.")],
+    outcomes: Annotated[Path | None, typer.Option("--outcomes", help="File of outcomes.")] = None,
+    config: ConfigFile = DEFAULT_CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing configuration.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at files and write a commented starting configuration."""
+    from leadscore.guess import guess_config
+
+    if config.exists() and not force:
+        raise ConfigError(f"{config}: there is a configuration already.", "Name another file with -c, or use --force.")
+    text = guess_config(leads, interactions, outcomes, config.parent)
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(text, encoding="utf-8")
+    _print({"config": str(config)}, as_json, lambda: print(f"Wrote {config}. Read its comments, then: leadscore run"))
+
+
+@app.command()
+def ingest(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Bring the sources into the store, through the contract."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    result = steps.ingest(settings, _now())
+    _print(result.to_dict(), as_json, lambda: report.show_ingest(result))
+
+
+@app.command()
+def train(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Train a model, judge it in time order, track it, and promote it when first or better."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    result = steps.train(settings, _moment(as_of, settings))
+    _print(result.to_dict(), as_json, lambda: report.show_training(result))
+
+
+@app.command()
+def score(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Score the leads at risk and deliver the slot."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    result = steps.score(settings, _moment(as_of, settings))
+    _print(result.to_dict(), as_json, lambda: report.show_slot(result))
+
+
+@app.command()
+def run(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Ingest, train when needed, score: one morning."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    result = steps.run(settings, _moment(as_of, settings), _now())
+    _print(result.to_dict(), as_json, lambda: report.show_run(result))
+
+
+@app.command()
+def backtest(
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many rolling origins.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the recipe at rolling origins, beside its baselines."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    result = steps.backtest(settings, _moment(as_of, settings), origins)
+    _print(result.to_dict(), as_json, lambda: report.show_figures(result.horizons))
+
+
+@app.command()
+def monitor(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Say what became of delivered leads, grade by grade."""
+    settings = _open(config)
+    from leadscore import report, steps
+
+    findings = steps.monitor(settings, _moment(as_of, settings))
+    _print({"slots": findings}, as_json, lambda: report.show_findings(findings))
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of a kept model.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Make a kept model the champion by hand."""
+    settings = _open(config)
+    from leadscore import steps
+
+    verdict = steps.promote(settings, version)
+    _print(
+        {"version": version, "promoted": verdict.promote, "why": verdict.why},
+        as_json,
+        lambda: print(f"{version} is the champion."),
+    )
+
+
+@app.command()
+def doctor(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Check the machine, the installation and the project."""
+    from leadscore import report
+    from leadscore.doctor import examine
+
+    findings = examine(config)
+    _print({"findings": [vars(finding) for finding in findings]}, as_json, lambda: report.show_examination(findings))
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(ConfigError.exit_code)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demonstration lives.")] = Path("demo"),
+    leads: Annotated[int, typer.Option("--leads", min=300, max=200_000, help="Size of the company.")] = 5000,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    language: Annotated[str, typer.Option("--language", help="Of the reasons: en or fr.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a company whose truth is known, and go the whole way with it."""
+    from leadscore.runtime import configure
+
+    configure(folder / ".leadscore")
+    from leadscore import demonstration, report
+
+    if language not in {"en", "fr"}:
+        raise ConfigError(f"--language: found {language!r}, expected en or fr.")
+    result = demonstration.demonstrate(folder, leads, seed, language, _now())
+    _print(result.to_dict(), as_json, lambda: report.show_demo(result))
+
+
+def main() -> None:
+    """Run a command; every error a person can act on becomes one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except LeadscoreError as error:
+        sys.exit(_fail(error))
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except OSError as error:
+        place = error.filename or "The disk"
+        sys.exit(
+            _fail(ConfigError(f"{place}: cannot be used: {error.strerror or error}.", "Check space and permissions."))
+        )
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # what the argument parser raises
+            sys.exit(_fail(ConfigError(str(error.format_message()), "See leadscore --help.")))
+        raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: LeadscoreError) -> int:
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  what to do: {error.hint}", file=sys.stderr)
+    if "--json" in sys.argv:
+        told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": told}, ensure_ascii=False))
+    return error.exit_code
+
+
+def _open(path: Path) -> Config:
+    from leadscore.config import read_config
+    from leadscore.runtime import configure
+
+    settings = read_config(path)
+    configure(settings.state_path)
+    return settings
+
+
+def _moment(text: str | None, settings: Config) -> int:
+    from leadscore.timeline import last_midnight, parse_moment
+
+    if text is None:
+        return last_midnight(_now(), settings.time_zone)
+    try:
+        return parse_moment(text, settings.time_zone)
+    except ValueError:
+        raise ConfigError(
+            f"--as-of: found {text!r}, expected a moment such as 2026-01-31 or 2026-01-31T06:00:00Z."
+        ) from None
+
+
+def _now() -> int:
+    from leadscore.timeline import to_microseconds
+
+    return to_microseconds(datetime.now(UTC))
+
+
+def _print(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
+    if as_json:
+        print(json.dumps(_plain(result), ensure_ascii=False, default=str))
+    else:
+        show()
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON does not have: NaN becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is the only value unlike itself
+        return None
+    return value

@@ -1,0 +1,165 @@
+"""A slot on disk: written beside, renamed whole, and pointed at by `latest`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from leadscore.timeline import show_moment, to_datetime
+
+MANIFEST = "manifest.json"
+_EXECUTED = re.compile(r"^[=+\-@\t\r]")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One delivery: (project, as_of, configuration fingerprint)."""
+
+    project: str
+    as_of: int
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """Name of the slot's folder; names sort as their moments do."""
+        moment = to_datetime(self.as_of).astimezone(UTC)
+        fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
+        return f"{moment:%Y%m%dT%H%M%S}{fraction}Z-{self.fingerprint}"
+
+    def run_id(self, model_version: str) -> str:
+        """Name what was computed, not when: the same slot by the same model is the same run."""
+        return hashlib.sha256(f"{self.project}/{self.name}/{model_version}".encode()).hexdigest()[:12]
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a slot whose files are all there and unchanged; None for any other folder."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        whole = all(_digest(folder / name) == facts["sha256"] for name, facts in manifest["files"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return manifest if whole else None
+
+
+def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the good slots of an output folder with their manifests, oldest first."""
+    for folder in sorted(path for path in out.glob("*Z-*") if path.is_dir() and not path.is_symlink()):
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            yield folder, manifest
+
+
+def previous_scores(out: Path, slot: Slot) -> dict[str, int]:
+    """Return the score of each lead in the newest earlier slot of the same project and configuration."""
+    names = [path.name for path in out.glob(f"*Z-{slot.fingerprint}") if path.name < slot.name]
+    for name in sorted(names, reverse=True):
+        manifest = read_manifest(out / name)
+        if manifest is not None and manifest["project"] == slot.project:
+            table = pq.read_table(out / name / "scores.parquet", columns=["lead_id", "score"])
+            return dict(zip(table["lead_id"].to_pylist(), table["score"].to_pylist(), strict=True))
+    return {}
+
+
+def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a slot whole or not at all, then point `latest` at it.
+
+    Args:
+        out: The output folder.
+        slot: Which delivery.
+        table: The ranked list.
+        facts: What else the manifest says.
+
+    Returns:
+        The manifest. It is written last, with a digest of every other file.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    beside = out / f".{slot.name}.{os.getpid()}"
+    folder = out / slot.name
+    try:
+        beside.mkdir()
+        pq.write_table(table, beside / "scores.parquet", compression="zstd")
+        write_csv(table, beside / "scores.csv")
+        files = {path.name: _describe(path) for path in sorted(beside.iterdir())}
+        manifest = {
+            "project": slot.project,
+            "slot": slot.name,
+            "as_of": show_moment(slot.as_of),
+            "configuration": slot.fingerprint,
+            **facts,
+            "files": files,
+        }
+        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _flush(beside)
+        if folder.exists():  # damaged, else the run would have ended before: a good slot is never written twice
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    point_latest(out, slot.name)
+    return manifest
+
+
+def point_latest(out: Path, name: str) -> None:
+    """Let `latest` point at a slot, in one rename, unless it already points at a later one."""
+    link = out / "latest"
+    if link.is_symlink() and link.readlink().name > name and read_manifest(link) is not None:
+        return
+    beside = out / f".latest.{os.getpid()}"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(name)
+    beside.replace(link)
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Write a table for people and spreadsheets: ISO 8601 moments, and no cell that a spreadsheet would execute."""
+    columns = [_readable(table[field.name], field.type) for field in table.schema]
+    pyarrow.csv.write_csv(pa.table(columns, names=table.schema.names), path)
+
+
+def _readable(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind):
+        return pa.array([show_moment(value) for value in column.cast(pa.int64()).to_pylist()], pa.string())
+    if pa.types.is_string(kind):
+        return pa.array([neutral(value) for value in column.to_pylist()], pa.string())
+    return column if not pa.types.is_floating(kind) else pc.round(column, 6)
+
+
+def neutral(text: str | None) -> str | None:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    >>> neutral("=1+1"), neutral("Ada")
+    ("'=1+1", 'Ada')
+    """
+    return f"'{text}" if text is not None and _EXECUTED.match(text) else text
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"sha256": _digest(path), "bytes": path.stat().st_size}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    """Ask the disk to hold what was written before the rename makes it visible."""
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

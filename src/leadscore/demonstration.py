@@ -1,0 +1,81 @@
+"""The demonstration: a company that does not exist, the whole way, and how close the list comes to its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from leadscore import steps
+from leadscore.config import Config, read_config
+from leadscore.model.learn import Cohort, summarise
+from leadscore.progress import stage
+from leadscore.simulate import Company, export, simulate, write_truth
+from leadscore.timeline import to_microseconds
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """One morning of the simulated company, and its figures beside those of the truth."""
+
+    folder: Path
+    run: steps.RunResult
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
+    mlflow_command: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "folder": str(self.folder),
+            "run": self.run.to_dict(),
+            "figures": self.figures,
+            "mlflow": self.mlflow_command,
+        }
+
+
+def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int) -> DemoResult:
+    """Simulate, export as a CRM would, run, and compare with the truth.
+
+    Args:
+        folder: Where everything is written.
+        leads: Size of the company.
+        seed: Of the simulation.
+        language: `en` or `fr`.
+        seen_at: The moment the files come in.
+    """
+    with stage(f"Simulating a company with {leads:,} leads over 18 months"):
+        company = simulate(leads=leads, seed=seed)
+    with stage("Writing its files as a CRM would export them"):
+        path = export(company, folder, cast("Literal['en', 'fr']", language))
+        write_truth(company, folder / "truth.parquet")
+    config = read_config(path)
+    as_of = to_microseconds(company.ends_at)
+    ingested = steps.ingest(config, seen_at)
+    trained = steps.train(config, as_of)
+    result = steps.RunResult(ingested, trained, steps.score(config, as_of))
+    return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), _mlflow_command(config))
+
+
+def _beside_truth(
+    config: Config, cohorts: Sequence[Cohort], company: Company
+) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """Put the oracle beside model and baselines, on the same snapshots."""
+    truth = company.truth
+    moments = truth["day"].astype("datetime64[us, UTC]").astype("int64")
+    hazard = dict(zip(zip(truth["lead_id"], moments, strict=True), truth["hazard"], strict=True))
+    return summarise([_with_oracle(cohort, hazard) for cohort in cohorts], config)
+
+
+def _with_oracle(cohort: Cohort, hazard: Mapping[tuple[str, int], float]) -> Cohort:
+    rows = zip(cohort.lead_id, cohort.as_of.tolist(), strict=True)
+    known = np.array([hazard[lead, moment] for lead, moment in rows])
+    oracle = np.repeat(known[:, None], cohort.hits.shape[1], axis=1)
+    return replace(cohort, chances={**cohort.chances, "oracle": oracle})
+
+
+def _mlflow_command(config: Config) -> str:
+    database = (config.state_path / "mlflow.db").resolve()
+    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri sqlite:///{database}"

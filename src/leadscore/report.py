@@ -1,0 +1,157 @@
+"""What a person sees on the terminal. Results in, tables out; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leadscore.demonstration import DemoResult
+from leadscore.doctor import Finding
+from leadscore.ingest import IngestResult
+from leadscore.steps import RunResult, ScoreResult, TrainResult
+
+SHOWN = 10
+_FIGURES = ("auc", "average_precision", "lift_at_10", "capture_at_10", "capture_at_capacity", "brier", "log_loss")
+_MARKS = {"good": ("ok", "green"), "odd": ("look", "yellow"), "bad": ("BAD", "red")}
+
+
+def show_ingest(result: IngestResult) -> None:
+    """Show what came in, and which rules the rejected rows broke."""
+    told = result.to_dict()
+    table = _table("table", "read", "excluded", "accepted", "repeated", "rejected")
+    for name, counts in told["tables"].items():
+        table.add_row(name, *(f"{counts[key]:,}" for key in ("read", "excluded", "accepted", "repeated", "rejected")))
+    _console().print(table)
+    rules = [(name, rule, count) for name, broken in told["rules"].items() for rule, count in broken.items() if count]
+    if rules:
+        broken_rules = _table("table", "rule", "rows")
+        for name, rule, count in rules:
+            broken_rules.add_row(name, rule, f"{count:,}")
+        _console().print(broken_rules)
+        _say(f"Rejected rows, with file and line: {', '.join(map(str, told['rejected_files']))}")
+    if told["skipped_files"]:
+        _say(f"{len(told['skipped_files'])} files were read before and have not changed.")
+
+
+def show_training(result: TrainResult) -> None:
+    """Show how good the model was on the newest matured cohort, and whether it is live."""
+    facts = result.facts
+    _say(
+        f"Model {result.version}, trained as of {result.as_of} on {facts['rows']:,} snapshots with "
+        f"{facts['converted_leads']:,} converted leads and {facts['features']} features."
+    )
+    if facts["judged"]:
+        window = facts["judged_cohort"]
+        _say(f"Judged on the cohort from {window['from']} to {window['to']}, by a model that had not seen it:")
+        show_figures(facts["judged"])
+    else:
+        _say("Not judged: the history is too short to keep a matured cohort apart.")
+    _say(f"{'Champion' if result.promoted else 'Not promoted'}: {result.why}.")
+    for family, reason in facts["families_off"].items():
+        _say(f"Family {family} is off: {reason}.")
+
+
+def show_figures(horizons: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Show the model beside its baselines, horizon by horizon."""
+    table = _table("horizon", "model", "conversions", *(name.replace("_", " ") for name in _FIGURES))
+    for horizon, figures in horizons.items():
+        for number, (name, metrics) in enumerate(figures.items()):
+            conversions = f"{metrics['conversions']:.0f} of {metrics['rows']:.0f}" if number == 0 else ""
+            table.add_row(
+                horizon if number == 0 else "", name, conversions, *(_figure(metrics[key]) for key in _FIGURES)
+            )
+    _console().print(table)
+
+
+def show_slot(result: ScoreResult) -> None:
+    """Show the top of the list and where the files are."""
+    manifest = result.manifest
+    counts = manifest["counts"]
+    if result.repeated:
+        _say(f"Slot {manifest['slot']} was delivered before; nothing was changed.")
+    ranked_by = manifest["ranked_by"]
+    names = ["rank", "lead_id", "score", "grade", f"p_{ranked_by}", "known", "trend", "action"]
+    rows = pq.read_table(result.path / "scores.parquet").slice(0, SHOWN).to_pylist()
+    table = _table("rank", "lead", "score", "grade", f"P({ranked_by})", "known", "trend", "action", "why")
+    for row in rows:
+        cells = [f"{row[name]:.1%}" if name.startswith("p_") else str(row[name]) for name in names]
+        table.add_row(*(Text(cell) for cell in cells), Text(_why(row)))
+    _console().print(table)
+    _say(
+        f"{counts['delivered']:,} leads at risk of {counts['leads']:,}; left out: {counts['ended']:,} ended, "
+        f"{counts['closed']:,} closed, {counts['objected']:,} said no."
+    )
+    _say(f"Files: {result.path}")
+
+
+def show_run(result: RunResult) -> None:
+    """Show one morning."""
+    show_ingest(result.ingest)
+    if result.train is not None:
+        show_training(result.train)
+    show_slot(result.score)
+
+
+def show_findings(findings: Sequence[Mapping[str, Any]]) -> None:
+    """Show what was promised and what happened, slot by slot and grade by grade."""
+    if not findings:
+        _say("No delivered slot has closed its horizon yet.")
+        return
+    table = _table("slot", "horizon", "grade", "leads", "promised", "happened", "rate", "score drift")
+    for finding in findings:
+        for number, grade in enumerate(finding["grades"]):
+            first = (finding["slot"], finding["horizon"]) if number == 0 else ("", "")
+            drift = f"{finding['score_drift']:.3f}" if number == 0 else ""
+            cells = (str(grade["leads"]), f"{grade['promised']:.1f}", str(grade["happened"]), f"{grade['rate']:.1%}")
+            table.add_row(*first, grade["grade"], *cells, drift)
+    _console().print(table)
+
+
+def show_examination(findings: Sequence[Finding]) -> None:
+    """Show what the doctor found."""
+    for finding in findings:
+        mark, colour = _MARKS[finding.state]
+        line = Text.assemble((f"{mark:>4}  ", colour), finding.what)
+        if finding.hint:
+            line.append(f"\n      what to do: {finding.hint}")
+        _console().print(line)
+
+
+def show_demo(result: DemoResult) -> None:
+    """Show the whole way, and how close the list comes to the truth."""
+    show_run(result.run)
+    _say("")
+    _say("How close to the truth (the oracle ranks by the true hazard, which only a simulation knows):")
+    show_figures(result.figures)
+    _say(f"Demonstration: {result.folder}")
+    _say(f"List:          {result.run.score.path / 'scores.csv'}")
+    _say(f"Experiments:   {result.mlflow_command}")
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    reasons = [(row[f"reason_{k}_text"], row[f"reason_{k}_sign"]) for k in (1, 2, 3)]
+    return "\n".join(f"{'+' if sign > 0 else '−'} {text}" for text, sign in reasons if text is not None)
+
+
+def _figure(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}"  # noqa: PLR0124 - NaN is the only value unlike itself
+
+
+def _table(*columns: str) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name)
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False)
+
+
+def _say(text: str) -> None:
+    _console().print(Text(text), soft_wrap=True)

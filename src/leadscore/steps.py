@@ -1,0 +1,388 @@
+"""The steps: read, compute, write. Command line and flows call these; nothing here computes by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leadscore import __version__, registry
+from leadscore.config import Config
+from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, read_manifest, slots
+from leadscore.errors import StateError
+from leadscore.history import NEVER, build_history, build_leads
+from leadscore.ingest import IngestResult
+from leadscore.ingest import ingest as ingest_files
+from leadscore.model.bundle import Bundle
+from leadscore.model.learn import Cohort, Reader, finish, judge_cohort, judge_origin, learn, splits, summarise
+from leadscore.model.train import Bucket
+from leadscore.monitoring.drift import score_drift
+from leadscore.monitoring.gate import Verdict, compare
+from leadscore.monitoring.outcomes import by_grade
+from leadscore.progress import stage, track
+from leadscore.scoring.score import Counts, Scored, rank, score_bucket
+from leadscore.store.buckets import read_bucket
+from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
+from leadscore.timeline import show_moment
+
+log = logging.getLogger("leadscore")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind; the cohorts stay in memory for who wants to look closer."""
+
+    version: str
+    path: Path
+    as_of: str
+    facts: Mapping[str, Any]
+    promoted: bool
+    why: str
+    mlflow: Mapping[str, Any]
+    cohorts: Sequence[Cohort] = field(repr=False)
+    bundle: Bundle = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        shown = ("version", "as_of", "facts", "promoted", "why", "mlflow")
+        return {"path": str(self.path), **{name: getattr(self, name) for name in shown}}
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """A delivered slot: where it is, what its manifest says, whether it was there before."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    repeated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"path": str(self.path), "repeated": self.repeated, "manifest": self.manifest}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One morning: what came in, what was trained if anything, what was delivered."""
+
+    ingest: IngestResult
+    train: TrainResult | None
+    score: ScoreResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "ingest": self.ingest.to_dict(),
+            "train": self.train.to_dict() if self.train else None,
+            "score": self.score.to_dict(),
+        }
+
+
+def ingest(config: Config, seen_at: int) -> IngestResult:
+    """Bring the sources into the store, through the contract."""
+    return ingest_files(config, seen_at)
+
+
+def train(config: Config, as_of: int) -> TrainResult:
+    """Train as of a moment, judge, track, keep the bundle, and make it the champion where the gate lets it."""
+    lake = open_lake(config)
+    read = reader(config, lake)
+    with stage(f"Training as of {show_moment(as_of)}"):
+        learned = learn(read, config, as_of)
+    cohorts = judge_origins(read, config, learned.first, as_of, config.training.origins)
+    bundle = finish(config, as_of, learned, cohorts)
+    with explained_disk_trouble(config.models_path):
+        path = registry.keep(config.models_path, bundle)
+    with stage("Tracking the run in MLflow"):
+        recorded = registry.record(config, tracked(config, bundle, cohorts, lake))
+    verdict = promote_if_better(config, bundle, recorded)
+    log.info("Model %s: %s (%s)", bundle.version, "champion" if verdict.promote else "not promoted", verdict.why)
+    return TrainResult(
+        version=bundle.version,
+        path=path,
+        as_of=show_moment(as_of),
+        facts=bundle.facts,
+        promoted=verdict.promote,
+        why=verdict.why,
+        mlflow=asdict(recorded),
+        cohorts=cohorts,
+        bundle=bundle,
+    )
+
+
+def score(config: Config, as_of: int) -> ScoreResult:
+    """Score the leads at risk at a moment with a model that had not seen what came after it, and deliver the slot."""
+    slot = Slot(config.project, as_of, config.fingerprint())
+    folder = config.out_path / slot.name
+    there = read_manifest(folder)
+    if there is not None:
+        log.info("Slot %s is already delivered; nothing to do.", slot.name)
+        point_latest(config.out_path, slot.name)
+        return ScoreResult(folder, there, repeated=True)
+    bundle = choose_bundle(config, as_of)
+    if bundle is None:
+        raise StateError(
+            f"No model of this configuration was trained as of {show_moment(as_of)} or before.",
+            "Run `leadscore train` with the same --as-of, or `leadscore run`.",
+        )
+    lake = open_lake(config)
+    table, counts = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
+    facts = _facts(config, bundle, table, counts, lake)
+    with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
+        manifest = deliver(config.out_path, slot, table, facts)
+    return ScoreResult(folder, manifest, repeated=False)
+
+
+def run(config: Config, as_of: int, seen_at: int) -> RunResult:
+    """Ingest, train when there is no model young enough, score."""
+    ingested = ingest(config, seen_at)
+    trained = train(config, as_of) if needs_training(config, as_of) else None
+    return RunResult(ingested, trained, score(config, as_of))
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """How the model would have done at rolling origins, beside its baselines."""
+
+    horizons: Mapping[str, Mapping[str, Mapping[str, float]]]
+    origins: Sequence[Mapping[str, Any]]
+    violations: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
+    """Train at rolling origins as a team would have then, and judge each on the cohort after it."""
+    read = reader(config, open_lake(config))
+    first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
+    cohorts = judge_origins(read, config, first, as_of, number)
+    if not cohorts:
+        raise StateError(
+            f"The past before {show_moment(as_of)} is too short to judge a model on it.",
+            "Bring more history, or shorten the horizons.",
+        )
+    origins = [
+        {
+            "origin": show_moment(cohort.origin),
+            "rows": len(cohort.as_of),
+            "horizons": {name: judge_cohort(cohort, config, k) for k, name in enumerate(config.horizon_names)},
+        }
+        for cohort in cohorts
+    ]
+    falls = sum(int((cohort.chances["model"][:, 1:] < cohort.chances["model"][:, :-1]).sum()) for cohort in cohorts)
+    return BacktestResult(summarise(cohorts, config), origins, falls)
+
+
+def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
+    """Say what became of the delivered leads, grade by grade, for every slot whose ranking horizon has closed."""
+    horizon = config.horizons[config.rank_index]
+    matured = [
+        (folder, manifest)
+        for folder, manifest in slots(config.out_path)
+        if manifest["project"] == config.project and f"p_{horizon}" in pq.read_schema(folder / "scores.parquet").names
+    ]
+    converted_at = _conversions(reader(config, open_lake(config))(as_of))
+    findings = []
+    for folder, manifest in matured:
+        delivered = pq.read_table(folder / "scores.parquet", columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
+        frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
+        if frame.empty or int(frame["as_of"].iloc[0]) + horizon.microseconds > as_of:
+            continue
+        grades = by_grade(frame, converted_at, str(horizon), horizon.microseconds)
+        findings.append(
+            {
+                "slot": folder.name,
+                "as_of": manifest["as_of"],
+                "horizon": str(horizon),
+                "score_drift": manifest["score_drift"],
+                "grades": grades.to_dict("records"),
+            }
+        )
+    return findings
+
+
+def promote(config: Config, version: str) -> Verdict:
+    """Make a kept model the champion by hand."""
+    bundle = registry.read(config.models_path, version)
+    registry.crown(config.models_path, bundle.version, {"why": "promoted by hand"})
+    registry.set_champion(config, bundle.version)
+    return Verdict(promote=True, why="promoted by hand")
+
+
+def reader(config: Config, lake: Lake) -> Reader:
+    """Read the store bucket by bucket, as it was known before a moment."""
+
+    def read(before: int) -> Iterator[Bucket]:
+        outcomes = config.outcomes
+        for bucket in range(lake.buckets):
+            tables = read_bucket(lake, bucket, before, outcomes.hidden_kinds, outcomes.ends)
+            if tables.leads.num_rows:
+                leads = build_leads(tables.leads, tables.outcomes, tables.consents, outcomes.converted, outcomes.ends)
+                yield leads, build_history(leads, tables.interactions, config.kinds)
+
+    return read
+
+
+def judge_origins(read: Reader, config: Config, first: int, as_of: int, number: int) -> list[Cohort]:
+    """Train and judge at each rolling origin that the past allows, oldest first."""
+    planned = splits(first, config, as_of, number)
+    judged = [judge_origin(read, config, split, as_of) for split in track(planned, "Judging at rolling origins")]
+    return [cohort for cohort in judged if cohort is not None]
+
+
+def choose_bundle(config: Config, as_of: int) -> Bundle | None:
+    """Choose the model for a moment: the champion where it fits, else the newest that does.
+
+    A model fits when it has this configuration's recipe and was trained as of the moment or before: a later one has
+    seen the future of this slot.
+    """
+    fitting = [kept for kept in registry.kept(config.models_path) if _fits(kept, config, as_of)]
+    champion = registry.champion(config.models_path)
+    for kept in fitting:
+        if kept.version == champion:
+            return registry.read(config.models_path, kept.version)
+    newest = max(fitting, key=lambda kept: (kept.as_of, kept.version), default=None)
+    return registry.read(config.models_path, newest.version) if newest else None
+
+
+def needs_training(config: Config, as_of: int) -> bool:
+    """Say whether no fitting model is younger than `training.retrain_after`; a delivered slot needs none."""
+    slot = Slot(config.project, as_of, config.fingerprint())
+    if read_manifest(config.out_path / slot.name) is not None:
+        return False
+    ages = [as_of - kept.as_of for kept in registry.kept(config.models_path) if _fits(kept, config, as_of)]
+    return min(ages, default=NEVER) >= config.training.retrain_after.microseconds
+
+
+def _fits(kept: registry.Kept, config: Config, as_of: int) -> bool:
+    return (
+        kept.project == config.project
+        and kept.training_fingerprint == config.training_fingerprint()
+        and kept.as_of <= as_of
+    )
+
+
+def promote_if_better(config: Config, bundle: Bundle, recorded: registry.Recorded) -> Verdict:
+    """Ask the gate, and crown the challenger where it says yes."""
+    seen = registry.champion(config.models_path)
+    champion = registry.read(config.models_path, seen) if seen else None
+    verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
+    if verdict.promote:
+        registry.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
+        registry.set_champion(config, bundle.version)
+    return verdict
+
+
+def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int) -> tuple[pa.Table, Counts]:
+    parts: list[Scored] = []
+    counts = Counts()
+    for bucket in track(read(slot.as_of), "Scoring", total=buckets):
+        part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of)
+        parts.append(part)
+        counts += of_bucket
+    previous = previous_scores(config.out_path, slot)
+    return rank(parts, bundle, config, slot.as_of, slot.run_id(bundle.version), previous), counts
+
+
+def _facts(config: Config, bundle: Bundle, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:
+    grades = table["grade"].value_counts().to_pylist()
+    return {
+        "run_id": Slot(config.project, 0, "").run_id(bundle.version)
+        if not table.num_rows
+        else table["run_id"][0].as_py(),
+        "leadscore": __version__,
+        "model": {
+            "version": bundle.version,
+            "trained_as_of": show_moment(bundle.as_of),
+            "champion": registry.champion(config.models_path) == bundle.version,
+            "families": list(bundle.vocabulary.families),
+            "families_off": dict(bundle.vocabulary.off),
+            "calibrated": bundle.facts["calibration"]["kept"],
+        },
+        "horizons": list(config.horizon_names),
+        "ranked_by": config.horizon_names[config.rank_index],
+        "language": config.language,
+        "capacity": config.capacity,
+        "store": lake.versions(),
+        "counts": asdict(counts),
+        "grades": {row["values"]: row["counts"] for row in sorted(grades, key=lambda row: row["values"])},
+        "score_drift": round(score_drift(table["score"].to_numpy()), 4),
+    }
+
+
+def _conversions(buckets: Iterable[Bucket]) -> dict[str, int]:
+    return {
+        lead: int(moment)
+        for leads, _ in buckets
+        for lead, moment in zip(leads.lead_id, leads.converted_at, strict=True)
+        if moment != NEVER
+    }
+
+
+def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lake) -> registry.Training:
+    """Gather what MLflow is told of a training."""
+    last = cohorts[-1] if cohorts else None
+    summary = summarise(cohorts, config)
+    model = config.model.model_dump(mode="json")
+    return registry.Training(
+        bundle=bundle,
+        parameters={**{f"model.{key}": value for key, value in model.items()}, "seed": config.seed, **_scales(config)},
+        metrics={**_metric_names(summary), **_counts(bundle)},
+        stepped=[_metric_names(summarise([cohort], config)) for cohort in cohorts],
+        inputs={name: (str(lake.path / name), version) for name, version in lake.versions().items() if name != "files"},
+        cohort=last.judged if last else None,
+        baselines={name: chances for name, chances in last.chances.items() if name != "model"} if last else {},
+        tables={"backtest": _backtest_table(summary), "catalogue": _catalogue_table(bundle)},
+        configuration=config.model_dump_json(indent=1),
+        tags={
+            "leadscore.as_of": show_moment(bundle.as_of),
+            "leadscore.bundle": bundle.version,
+            "leadscore.configuration": config.fingerprint(),
+            "leadscore.recipe": bundle.training_fingerprint,
+            "leadscore.version": __version__,
+        },
+    )
+
+
+def _scales(config: Config) -> dict[str, str]:
+    return {
+        "horizons": " ".join(config.horizon_names),
+        "spacing": str(config.snapshots.spacing),
+        "look_back": str(config.snapshots.look_back),
+        "families": " ".join(config.features.families),
+    }
+
+
+def _counts(bundle: Bundle) -> dict[str, float]:
+    return {name: float(bundle.facts[name]) for name in ("rows", "converted_leads", "features")}
+
+
+def _metric_names(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    return {
+        f"{name}_{metric}_{horizon}": value
+        for horizon, figures in summary.items()
+        for name, metrics in figures.items()
+        for metric, value in metrics.items()
+    }
+
+
+def _backtest_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
+    rows = [
+        {"horizon": horizon, "model": name, **metrics}
+        for horizon, figures in summary.items()
+        for name, metrics in figures.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _catalogue_table(bundle: Bundle) -> pd.DataFrame:
+    columns = ("name", "family", "concept", "unit", "missing")
+    return pd.DataFrame([{name: getattr(feature, name) for name in columns} for feature in bundle.features])

@@ -1,0 +1,309 @@
+"""The store: one Delta table per canonical table, and a ledger of the files that were read. The only file that knows Delta Lake.
+
+Commits are atomic per table and versions are kept, so a version number pins what a run saw. Moments are timestamps in
+UTC, attributes a JSON text; `interactions` is partitioned by bucket, the other tables carry `bucket` as a column.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from leadscore.config import Config
+from leadscore.contract.tables import TABLES
+from leadscore.errors import ConfigError, StateError
+
+log = logging.getLogger("leadscore")
+
+SQL_TYPES = {
+    "text": "varchar",
+    "moment": "timestamptz",
+    "number": "double",
+    "integer": "bigint",
+    "direction": "varchar",
+    "status": "varchar",
+    "attributes": "varchar",
+}
+LEDGER = "files"
+STORE_COLUMNS: dict[str, dict[str, str]] = {
+    name: {
+        "row_id": "varchar",
+        **{column.name: SQL_TYPES[column.type] for column in table.columns},
+        "bucket": "integer",
+    }
+    for name, table in TABLES.items()
+} | {
+    LEDGER: {
+        "table": "varchar",
+        "name": "varchar",
+        "fingerprint": "varchar",
+        "content": "varchar",
+        "mapping": "varchar",
+        "rows": "bigint",
+        "excluded": "bigint",
+        "accepted": "bigint",
+        "repeated": "bigint",
+        "rejected": "bigint",
+        "seen_at": "timestamptz",
+    }
+}
+"""Columns of each Delta table with their SQL types."""
+
+_SAY_AFTER_SECONDS = 2.0
+_ASK_EVERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The store at one version of each table.
+
+    Attributes:
+        path: Folder of the Delta tables.
+        buckets: Into how many buckets the store is divided; fixed when it was made.
+        tables: The Delta tables there are, by name; a table nothing was ever written to is absent.
+    """
+
+    path: Path
+    buckets: int
+    tables: Mapping[str, DeltaTable]
+
+    def versions(self) -> dict[str, int]:
+        """Delta version per table, for the record of a run."""
+        return {name: table.version() for name, table in sorted(self.tables.items())}
+
+    def uris(self, table: str, bucket: int | None = None) -> list[str]:
+        """List the Parquet files of the pinned version; of one bucket where the table is partitioned by it."""
+        if table not in self.tables:
+            return []
+        chosen = [("bucket", "=", str(bucket))] if bucket is not None and table == "interactions" else None
+        # Delta writes paths as parts of a URL; DuckDB wants them as they are on disk.
+        return sorted(unquote(uri) for uri in self.tables[table].file_uris(partition_filters=chosen))
+
+    def scan(self, table: str, bucket: int | None = None) -> str:
+        """Give a SQL relation of the pinned version, without `bucket` where it is the partition; empty without files."""
+        uris = self.uris(table, bucket)
+        if uris:
+            return f"read_parquet([{', '.join(map(quoted, uris))}], hive_partitioning = false)"
+        columns = STORE_COLUMNS[table].items()
+        return f"(select {', '.join(f'null::{kind} as "{name}"' for name, kind in columns)} where false)"
+
+
+def quoted(text: str) -> str:
+    """Write a text as an SQL literal.
+
+    >>> quoted("l'an")
+    "'l''an'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def open_lake(config: Config) -> Lake:
+    """Open the store at its present version.
+
+    Raises:
+        StateError: nothing was ever ingested, or the configuration asks for another number of buckets.
+        ConfigError: the folder cannot be read.
+    """
+    lake = open_or_plan_lake(config)
+    if not lake.tables:
+        raise StateError(f"{config.data}: there is no store yet.", "Run `leadscore ingest` first.")
+    return lake
+
+
+def open_or_plan_lake(config: Config) -> Lake:
+    """Open the store, or give the empty one that the first write will make."""
+    path = config.data_path / "store"
+    _refuse_odd_paths(config.data_path)
+    with explained_disk_trouble(config.data_path):
+        buckets = _buckets_of(path)
+        if buckets is not None and buckets != config.ingest.buckets:
+            raise StateError(
+                f"{config.data}: the store was made with {buckets} buckets, "
+                f"the configuration says ingest.buckets: {config.ingest.buckets}.",
+                f"Set it back to {buckets}, or remove {config.data}/store and ingest again.",
+            )
+        names = [name for name in STORE_COLUMNS if (path / name / "_delta_log").is_dir()]
+        tables = {name: DeltaTable(str(path / name)) for name in names}
+    return Lake(path, config.ingest.buckets, tables)
+
+
+def _buckets_of(path: Path) -> int | None:
+    try:
+        return int(json.loads((path / "store.json").read_text(encoding="utf-8"))["buckets"])
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_odd_paths(path: Path) -> None:
+    # Delta Lake turns paths into URLs and loses its way with these, as of 1.6.
+    odd = sorted(set(re.findall(r"[\[\]%^|\\]", str(path.resolve()))))
+    if odd:
+        raise ConfigError(
+            f"{path}: the store cannot live under a path that holds {' '.join(odd)}.",
+            "Set `data:` to a folder with a plainer name.",
+        )
+
+
+def append(lake: Lake, table: str, rows: pa.RecordBatchReader) -> None:
+    """Add rows to a table in one atomic commit, making the table when there is none.
+
+    Raises:
+        Exception: whatever stopped the write, after the files it left behind are removed.
+    """
+    _make(lake)
+    with _nothing_left_behind(lake.path / table):
+        write_deltalake(
+            str(lake.path / table),
+            rows,
+            mode="append",
+            partition_by=["bucket"] if table == "interactions" else None,
+            writer_properties=WriterProperties(compression="ZSTD"),
+        )
+
+
+def _make(lake: Lake) -> None:
+    """Write down, once, what must never change."""
+    target = lake.path / "store.json"
+    if target.exists():
+        return
+    lake.path.mkdir(parents=True, exist_ok=True)
+    replace_text(target, json.dumps({"layout": 1, "buckets": lake.buckets}) + "\n")
+
+
+@contextmanager
+def _nothing_left_behind(path: Path) -> Iterator[None]:
+    """Remove the data files of a write that failed; safe because only the holder of the lock writes."""
+    is_new = not (path / "_delta_log").is_dir()
+    before = set(path.rglob("*.parquet"))
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            shutil.rmtree(path, ignore_errors=True)
+        for left in set(path.rglob("*.parquet")) - before:
+            left.unlink(missing_ok=True)
+        raise
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old one or the new one, never a part."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_lock(config: Config) -> Iterator[None]:
+    """Hold the project's only write lock; wait for it, and say so after two seconds.
+
+    Raises:
+        ConfigError: the lock's folder cannot be written to.
+    """
+    with explained_disk_trouble(config.state_path):
+        config.state_path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(config.state_path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _wait_for(handle)
+        yield
+    finally:
+        os.close(handle)  # the kernel lets go of the lock with it, also when the process dies
+
+
+def _wait_for(handle: int) -> None:
+    started, said = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not said and time.monotonic() - started > _SAY_AFTER_SECONDS:
+                log.warning("Another run is writing to this project; waiting for it to end …")
+                said = True
+            time.sleep(_ASK_EVERY_SECONDS)
+        else:
+            return
+
+
+@contextmanager
+def engine(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory DuckDB in UTC that never asks the network for an extension.
+
+    Args:
+        spill: Folder for what does not fit into memory; it is the caller's to remove.
+    """
+    settings: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "preserve_insertion_order": True,
+    }
+    if spill is not None:
+        settings["temp_directory"] = str(spill)
+    connection = duckdb.connect(config=settings)
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")
+        yield connection
+    finally:
+        connection.close()
+
+
+_DISK_TROUBLE = {
+    errno.ENOSPC: ("no space is left", "Free some space, or set the folder to another disk, and run again."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space, or set the folder to another disk, and run again."),
+    errno.EACCES: ("permission is denied", "Give this user the right to it, or name another folder."),
+    errno.EPERM: ("permission is denied", "Give this user the right to it, or name another folder."),
+    errno.EROFS: ("the disk is read-only", "Name another folder in the configuration."),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "Name another folder in the configuration."),
+    errno.EEXIST: ("a file stands where a folder is expected", "Name another folder in the configuration."),
+}
+
+
+@contextmanager
+def explained_disk_trouble(where: Path) -> Iterator[None]:
+    """Turn what the disk, DuckDB or Delta Lake say about a full or closed disk into one sentence.
+
+    Raises:
+        ConfigError: what is wrong, where, and what to do.
+    """
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, DeltaError) as error:
+        number = _number_of(error)
+        path = Path(str(error.filename)) if isinstance(error, OSError) and error.filename else where
+        reason, hint = _DISK_TROUBLE.get(number, ("", ""))
+        if not reason:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            hint = "Nothing was lost: what was committed before is still there; run again."
+        raise ConfigError(f"{path}: cannot be used: {reason}.", hint) from error
+
+
+def _number_of(error: Exception) -> int:
+    """Find the error number that DuckDB and Delta Lake only mention in their text."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = re.search(r"os error (\d+)", str(error))
+    if found:
+        return int(found[1])
+    for number in _DISK_TROUBLE:
+        if os.strerror(number).lower() in str(error).lower():
+            return number
+    return 0

@@ -14,8 +14,8 @@ from leadscore.store.lake import Lake, engine
 class BucketTables:
     """What one bucket held and was known of before a moment.
 
-    Moments are int64 microseconds since 1970 in UTC; what is missing is null; `attributes` is a JSON object as text, keys
-    sorted, null when there is none. The order of rows depends on their content alone.
+    Moments are int64 microseconds since 1970 in UTC; what is missing is null; `attributes` is a JSON object as text,
+    keys sorted, null when there is none. The order of rows depends on their content alone.
 
     Attributes:
         leads: One row per version of a lead (lead_id, account_id, created_at, closes_at, known_at, attributes), sorted
@@ -23,7 +23,7 @@ class BucketTables:
         interactions: One row per interaction that is neither an outcome nor hidden, sorted by lead_id, occurred_at.
         outcomes: One row per outcome (lead_id, occurred_at, known_at, outcome), whether it came from the table of
             outcomes or is an interaction whose kind is an outcome word; sorted by lead_id, occurred_at.
-        consents: One row per statement (lead_id, occurred_at, known_at, purpose, status), sorted by lead_id, occurred_at.
+        consents: One row per statement (lead_id, occurred_at, known_at, purpose, status), sorted likewise.
     """
 
     leads: pa.Table
@@ -109,4 +109,4 @@ def read_bucket(
 def _read(connection: duckdb.DuckDBPyConnection, query: str, given: dict[str, object]) -> pa.Table:
     # DuckDB refuses a value the query does not ask for.
     asked = {name: value for name, value in given.items() if f"${name}" in query}
-    return connection.execute(query, asked).to_arrow_table()
+    return connection.sql(query, params=asked).to_arrow_table()

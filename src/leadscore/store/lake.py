@@ -1,4 +1,4 @@
-"""The store: one Delta table per canonical table, and a ledger of the files that were read. The only file that knows Delta Lake.
+"""The store: one Delta table per canonical table, and a ledger of the files read. The only file that knows Delta Lake.
 
 Commits are atomic per table and versions are kept, so a version number pins what a run saw. Moments are timestamps in
 UTC, attributes a JSON text; `interactions` is partitioned by bucket, the other tables carry `bucket` as a column.
@@ -97,12 +97,12 @@ class Lake:
         return sorted(unquote(uri) for uri in self.tables[table].file_uris(partition_filters=chosen))
 
     def scan(self, table: str, bucket: int | None = None) -> str:
-        """Give a SQL relation of the pinned version, without `bucket` where it is the partition; empty without files."""
+        """Give an SQL relation of the pinned version, without `bucket` where it is the partition."""
         uris = self.uris(table, bucket)
         if uris:
             return f"read_parquet([{', '.join(map(quoted, uris))}], hive_partitioning = false)"
-        columns = STORE_COLUMNS[table].items()
-        return f"(select {', '.join(f'null::{kind} as "{name}"' for name, kind in columns)} where false)"
+        nothing = ", ".join(f'null::{kind} as "{name}"' for name, kind in STORE_COLUMNS[table].items())
+        return f"(select {nothing} where false)"
 
 
 def quoted(text: str) -> str:

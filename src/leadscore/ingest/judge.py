@@ -137,9 +137,9 @@ def judge_leads(engine: duckdb.DuckDBPyConnection, lake: Lake, known_files: list
     """Find the new versions of leads, and make `homes`: per lead its account, bucket and earliest creation.
 
     Without `known_at` a row says what its lead is like at `seen_at`: a repeat if that is what the store knew last, a
-    new version if not; a lead that is new is taken to have been so since its creation. A `known_at` is taken at its word,
-    unless the store holds something else for that very moment: then it is a correction, known since `seen_at`. A file
-    that is read again for the sake of its rejected rows says nothing new with the others.
+    new version if not; a lead that is new is taken to have been so since its creation. A `known_at` is taken at its
+    word, unless the store holds something else for that very moment: then it is a correction, known since `seen_at`.
+    A file that is read again for the sake of its rejected rows says nothing new with the others.
     """
     engine.execute(_STORED_LEADS.format(stored=lake.scan("leads"), content=_CONTENT))
     engine.execute(_VERSIONS.format(content=_CONTENT), {"seen_at": seen_at, "known_files": known_files})

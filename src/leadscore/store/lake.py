@@ -94,7 +94,7 @@ class Lake:
             return []
         chosen = [("bucket", "=", str(bucket))] if bucket is not None and table == "interactions" else None
         # Delta writes paths as parts of a URL; DuckDB wants them as they are on disk.
-        return sorted(unquote(uri) for uri in self.tables[table].file_uris(partition_filters=chosen))
+        return sorted(unquote(uri) for uri in self.tables[table].file_uris(file_pruning_predicate=chosen))
 
     def scan(self, table: str, bucket: int | None = None) -> str:
         """Give an SQL relation of the pinned version, without `bucket` where it is the partition."""

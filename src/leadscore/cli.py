@@ -73,7 +73,7 @@ def train(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJs
     settings = _open(config)
     from leadscore import report, steps
 
-    result = steps.train(settings, _moment(as_of, settings))
+    result = steps.train(settings, _moment(as_of, settings), _now())
     _print(result.to_dict(), as_json, lambda: report.show_training(result))
 
 
@@ -120,24 +120,6 @@ def monitor(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: As
 
     findings = steps.monitor(settings, _moment(as_of, settings))
     _print({"slots": findings}, as_json, lambda: report.show_findings(findings))
-
-
-@app.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="Version of a kept model.")],
-    config: ConfigFile = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """Make a kept model the champion by hand."""
-    settings = _open(config)
-    from leadscore import steps
-
-    verdict = steps.promote(settings, version)
-    _print(
-        {"version": version, "promoted": verdict.promote, "why": verdict.why},
-        as_json,
-        lambda: print(f"{version} is the champion."),
-    )
 
 
 @app.command()

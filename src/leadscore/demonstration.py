@@ -54,7 +54,7 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
     config = read_config(path)
     as_of = to_microseconds(company.ends_at)
     ingested = steps.ingest(config, seen_at)
-    trained = steps.train(config, as_of)
+    trained = steps.train(config, as_of, seen_at)
     result = steps.RunResult(ingested, trained, steps.score(config, as_of))
     return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), _mlflow_command(config))
 

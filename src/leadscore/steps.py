@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leadscore import __version__, registry
+from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, read_manifest, slots
 from leadscore.errors import StateError
@@ -26,6 +26,7 @@ from leadscore.monitoring.drift import score_drift
 from leadscore.monitoring.gate import Verdict, compare
 from leadscore.monitoring.outcomes import by_grade
 from leadscore.progress import stage, track
+from leadscore.registry import Kept, Recorded, Training, shelf, tracking
 from leadscore.scoring.score import Counts, Scored, rank, score_bucket
 from leadscore.store.buckets import read_bucket
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
@@ -89,7 +90,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
     return ingest_files(config, seen_at)
 
 
-def train(config: Config, as_of: int) -> TrainResult:
+def train(config: Config, as_of: int, now: int) -> TrainResult:
     """Train as of a moment, judge, track, keep the bundle, and make it the champion where the gate lets it."""
     lake = open_lake(config)
     read = reader(config, lake)
@@ -98,10 +99,10 @@ def train(config: Config, as_of: int) -> TrainResult:
     cohorts = judge_origins(read, config, learned.first, as_of, config.training.origins)
     bundle = finish(config, as_of, learned, cohorts)
     with explained_disk_trouble(config.models_path):
-        path = registry.keep(config.models_path, bundle)
+        path = shelf.keep(config.models_path, bundle)
     with stage("Tracking the run in MLflow"):
-        recorded = registry.record(config, tracked(config, bundle, cohorts, lake))
-    verdict = promote_if_better(config, bundle, recorded)
+        recorded = tracking.record(config, tracked(config, bundle, cohorts, lake))
+    verdict = promote_if_better(config, bundle, recorded, now)
     log.info("Model %s: %s (%s)", bundle.version, "champion" if verdict.promote else "not promoted", verdict.why)
     return TrainResult(
         version=bundle.version,
@@ -142,7 +143,7 @@ def score(config: Config, as_of: int) -> ScoreResult:
 def run(config: Config, as_of: int, seen_at: int) -> RunResult:
     """Ingest, train when there is no model young enough, score."""
     ingested = ingest(config, seen_at)
-    trained = train(config, as_of) if needs_training(config, as_of) else None
+    trained = train(config, as_of, seen_at) if needs_training(config, as_of) else None
     return RunResult(ingested, trained, score(config, as_of))
 
 
@@ -209,14 +210,6 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
     return findings
 
 
-def promote(config: Config, version: str) -> Verdict:
-    """Make a kept model the champion by hand."""
-    bundle = registry.read(config.models_path, version)
-    registry.crown(config.models_path, bundle.version, {"why": "promoted by hand"})
-    registry.set_champion(config, bundle.version)
-    return Verdict(promote=True, why="promoted by hand")
-
-
 def reader(config: Config, lake: Lake) -> Reader:
     """Read the store bucket by bucket, as it was known before a moment."""
 
@@ -244,13 +237,13 @@ def choose_bundle(config: Config, as_of: int) -> Bundle | None:
     A model fits when it has this configuration's recipe and was trained as of the moment or before: a later one has
     seen the future of this slot.
     """
-    fitting = [kept for kept in registry.kept(config.models_path) if _fits(kept, config, as_of)]
-    champion = registry.champion(config.models_path)
+    fitting = [kept for kept in shelf.kept(config.models_path) if _fits(kept, config, as_of)]
+    champion = shelf.champion(config.models_path)
     for kept in fitting:
         if kept.version == champion:
-            return registry.read(config.models_path, kept.version)
+            return shelf.read(config.models_path, kept.version)
     newest = max(fitting, key=lambda kept: (kept.as_of, kept.version), default=None)
-    return registry.read(config.models_path, newest.version) if newest else None
+    return shelf.read(config.models_path, newest.version) if newest else None
 
 
 def needs_training(config: Config, as_of: int) -> bool:
@@ -258,11 +251,11 @@ def needs_training(config: Config, as_of: int) -> bool:
     slot = Slot(config.project, as_of, config.fingerprint())
     if read_manifest(config.out_path / slot.name) is not None:
         return False
-    ages = [as_of - kept.as_of for kept in registry.kept(config.models_path) if _fits(kept, config, as_of)]
+    ages = [as_of - kept.as_of for kept in shelf.kept(config.models_path) if _fits(kept, config, as_of)]
     return min(ages, default=NEVER) >= config.training.retrain_after.microseconds
 
 
-def _fits(kept: registry.Kept, config: Config, as_of: int) -> bool:
+def _fits(kept: Kept, config: Config, as_of: int) -> bool:
     return (
         kept.project == config.project
         and kept.training_fingerprint == config.training_fingerprint()
@@ -270,14 +263,14 @@ def _fits(kept: registry.Kept, config: Config, as_of: int) -> bool:
     )
 
 
-def promote_if_better(config: Config, bundle: Bundle, recorded: registry.Recorded) -> Verdict:
+def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: int) -> Verdict:
     """Ask the gate, and crown the challenger where it says yes."""
-    seen = registry.champion(config.models_path)
-    champion = registry.read(config.models_path, seen) if seen else None
+    seen, alias = shelf.champion(config.models_path), tracking.champion(config)
+    champion = shelf.read(config.models_path, seen) if seen else None
     verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
     if verdict.promote:
-        registry.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
-        registry.set_champion(config, bundle.version)
+        shelf.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
+        tracking.crown(config, recorded, alias, now)
     return verdict
 
 
@@ -302,7 +295,7 @@ def _facts(config: Config, bundle: Bundle, table: pa.Table, counts: Counts, lake
         "model": {
             "version": bundle.version,
             "trained_as_of": show_moment(bundle.as_of),
-            "champion": registry.champion(config.models_path) == bundle.version,
+            "champion": shelf.champion(config.models_path) == bundle.version,
             "families": list(bundle.vocabulary.families),
             "families_off": dict(bundle.vocabulary.off),
             "calibrated": bundle.facts["calibration"]["kept"],
@@ -327,12 +320,12 @@ def _conversions(buckets: Iterable[Bucket]) -> dict[str, int]:
     }
 
 
-def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lake) -> registry.Training:
+def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lake) -> Training:
     """Gather what MLflow is told of a training."""
     last = cohorts[-1] if cohorts else None
     summary = summarise(cohorts, config)
     model = config.model.model_dump(mode="json")
-    return registry.Training(
+    return Training(
         bundle=bundle,
         parameters={**{f"model.{key}": value for key, value in model.items()}, "seed": config.seed, **_scales(config)},
         metrics={**_metric_names(summary), **_counts(bundle)},
@@ -343,11 +336,10 @@ def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lak
         tables={"backtest": _backtest_table(summary), "catalogue": _catalogue_table(bundle)},
         configuration=config.model_dump_json(indent=1),
         tags={
-            "leadscore.as_of": show_moment(bundle.as_of),
-            "leadscore.bundle": bundle.version,
-            "leadscore.configuration": config.fingerprint(),
-            "leadscore.recipe": bundle.training_fingerprint,
-            "leadscore.version": __version__,
+            "as_of": show_moment(bundle.as_of),
+            "configuration": config.fingerprint(),
+            "recipe": bundle.training_fingerprint,
+            "leadscore": __version__,
         },
     )
 

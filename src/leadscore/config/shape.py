@@ -459,7 +459,7 @@ class Config(_Section):
     def training_fingerprint(self) -> str:
         """Name the configuration by everything that can change a bundle."""
         settings = _without_paths(self.model_dump(mode="json"))
-        for key in ("language", "capacity", "delivery", "rank_by"):
+        for key in ("language", "capacity", "delivery"):
             settings.pop(key)
         return _digest(settings)
 

@@ -202,7 +202,7 @@ def test_a_crm_that_keeps_the_outcome_in_the_lead(guessed, company, tmp_path):
     assert outcome.files == ("opportunities.csv",)
     assert outcome.columns["outcome"] == ("Stage",)
     assert outcome.columns["occurred_at"] == ("Close Date",)
-    assert outcome.exclude == {"Stage": ("Prospecting",)}
+    assert outcome.exclude == {"Stage": ("Prospecting",), "Close Date": ("",)}
     assert "please check: is it the moment of the outcome?" in text
     assert config.outcomes.converted == ("Closed Won",)
     source = config.sources.leads[0]
@@ -214,6 +214,28 @@ def test_a_crm_that_keeps_the_outcome_in_the_lead(guessed, company, tmp_path):
     assert (called.columns["kind"], called.columns["direction"]) == (("TaskSubtype",), ("Direction",))
     assert visited.constants == {"kind": "web_visits"}
     assert visited.columns["content_id"] == ("Page",)
+
+
+def test_a_crm_that_dates_the_conversion_in_the_lead(guessed, company, tmp_path):
+    _, events, _ = _plain_files(tmp_path, company)
+    won = {key: at.isoformat() for key, at, word in company.ends if word == "won"}
+    rows = [(key, at.strftime("%d/%m/%Y"), won.get(key, "")) for key, at, _, _ in company.leads]
+    leads = _csv(tmp_path / "l.csv", ("Record ID", "Create Date", "Became a Customer Date"), rows)
+    config, _ = guessed(leads, [events])
+    outcome = config.sources.outcomes[0]
+    assert outcome.constants == {"outcome": "converted"}
+    assert outcome.exclude == {"Became a Customer Date": ("",)}
+    assert outcome.time_formats == ()
+    assert config.sources.leads[0].time_formats == ("%d/%m/%Y",)
+    assert set(config.outcomes.hidden_kinds) == {"deal_won"}
+
+
+def test_moments_written_in_two_ways_are_both_read(guessed, company, tmp_path):
+    leads, _, outcomes = _plain_files(tmp_path, company)
+    ways = ("%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S")
+    rows = [(key, at.strftime(ways[number % 2]), kind) for number, (key, at, kind) in enumerate(company.touches)]
+    config, _ = guessed(leads, [_csv(tmp_path / "e.csv", ("lead_id", "ts", "kind"), rows)], outcomes)
+    assert set(config.sources.interactions[0].time_formats) == set(ways)
 
 
 def test_json_lines_split_over_files_are_one_source(guessed, company, tmp_path):

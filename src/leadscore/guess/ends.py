@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from leadscore.errors import DataError
@@ -91,30 +91,33 @@ def outcomes_in_leads(db: duckdb.DuckDBPyConnection, leads: SourceGuess) -> Sour
         and name_score(column.name, "outcome") > 0
         and any(meaning_of(word) == "converted" for word in _few_values(db, leads.look, column.name))
     ]
-    if not moments or not words:
+    if not moments or not (words or any(has_any(column.name, _CONVERTED) for column in moments)):
         return None
-    moment, word = max(moments, key=lambda column: column.filled), max(words)[1]
-    still_open = tuple(value for value in values_of(db, leads.look, word) if meaning_of(value) in (None, "lost"))
-    still_open = tuple(value for value in still_open if meaning_of(value) is None or _is_plain_no(value))
-    because = "holds words of conversion"
+    moment = max(moments, key=lambda column: (has_any(column.name, _CONVERTED), column.filled))
     check = "is it the moment of the outcome? A planned date would be the future"
-    return SourceGuess(
+    found = SourceGuess(
         leads.look,
-        {
-            "lead_id": leads.columns["lead_id"],
-            "occurred_at": Guess(moment.name, "its name", check),
-            "outcome": Guess(word, because),
-        },
-        exclude={word: still_open} if still_open else {},
-        exclude_because="these are no end" if still_open else "",
+        {"lead_id": leads.columns["lead_id"], "occurred_at": Guess(moment.name, "its name", check)},
+        exclude={moment.name: ("",)} if moment.filled < 1 else {},
+        exclude_because="these are no end",
+    )
+    if not words:
+        return replace(found, constants={"outcome": Guess("converted", f"from the name {moment.name}")})
+    word = max(words)[1]
+    still_open = tuple(
+        value
+        for value in values_of(db, leads.look, word)
+        if meaning_of(value) is None or value.lower() in {"0", "false", "no", "n", "non"}
+    )
+    return replace(
+        found,
+        columns={**found.columns, "outcome": Guess(word, "holds words of conversion")},
+        exclude={**found.exclude, **({word: still_open} if still_open else {})},
     )
 
 
-_CLOSED = ("close", "closed", "cloture", "converted", "conversion", "won", "signed", "signature")
-
-
-def _is_plain_no(word: str) -> bool:
-    return word.lower() in {"0", "false", "no", "n", "non"}
+_CONVERTED = ("converted", "conversion", "won", "signed", "signature", "became a customer", "customer date")
+_CLOSED = ("close", "closed", "cloture", *_CONVERTED)
 
 
 def _few_values(db: duckdb.DuckDBPyConnection, look: Look, name: str) -> dict[str, int]:

@@ -144,7 +144,7 @@ def _reading(path: Path) -> tuple[str, str, str]:
         case "parquet":
             return "utf-8", "", f"read_parquet({where})"
         case "json":
-            return "utf-8", "", f"read_json({where})"
+            return "utf-8", "", f"read_json({where}, format = 'newline_delimited')"
     head = _head(path)
     encoding = _encoding(head, path)
     lines = head.decode(encoding, errors="replace").splitlines()

@@ -16,9 +16,15 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 _DAY_FIRST = tuple(f"%d{sep}%m{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")))
 _MONTH_FIRST = tuple(f"%m{sep}%d{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")))
 _NAMED = ("%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
+# Where a source also has other formats, ISO 8601 is read by its formats only.
+ISO_FORMATS = tuple(
+    f"%Y-%m-%d{time}{offset}"
+    for time, offset in [("", ""), *product(("T%H:%M:%S", "T%H:%M:%S.%f", " %H:%M:%S", " %H:%M"), ("", "%z"))]
+)
 _FORMATS = tuple(
     [f"{date}{time}" for date in (*_DAY_FIRST, *_MONTH_FIRST, *_NAMED) for time in _TIMES]
     + [f"%Y-%m-%d{time} UTC" for time in (" %H:%M:%S", " %H:%M:%S.%f", " %H:%M")]
+    + [*ISO_FORMATS]
 )
 _TRIED = 300
 _MOST = 0.95
@@ -47,10 +53,9 @@ class Moments:
 
     def microseconds(self, column: str) -> str:
         """Write SQL for a column's moments in microseconds since 1970; NULL where it cannot be read."""
-        iso = f"epoch_us(case when regexp_matches({column}, '{_ISO}') then try_cast({column} as timestamptz) end)"
         if not self.formats:
-            return iso
-        return f"coalesce({', '.join(_parsed(column, text) for text in self.formats)}, {iso})"
+            return f"epoch_us(case when regexp_matches({column}, '{_ISO}') then try_cast({column} as timestamptz) end)"
+        return f"coalesce({', '.join(_parsed(column, text) for text in self.formats)})"
 
 
 def _parsed(column: str, text: str) -> str:
@@ -133,9 +138,21 @@ def guess_zone(db: duckdb.DuckDBPyConnection, columns: list[tuple[str, str, Mome
         The zone, what it rests on, and what a person must decide (either may be empty).
     """
     offsets = [pair for table, column, _ in columns for pair in _offsets(db, table, column)]
-    named = {offset for _, offset in offsets}
+    local = [column for table, column, _ in columns if not _offsets(db, table, column)]
     if not offsets:
         return "UTC", "", "the moments carry no offset; which zone is their local time?"
+    zone, because, doubt = _zone_of(db, columns, offsets)
+    if local:
+        doubt = "; ".join(filter(None, [doubt, f"is it also the local time of {', '.join(local)}, without offset?"]))
+    return zone, because, doubt
+
+
+def _zone_of(
+    db: duckdb.DuckDBPyConnection,
+    columns: list[tuple[str, str, Moments]],
+    offsets: list[tuple[datetime, timedelta]],
+) -> tuple[str, str, str]:
+    named = {offset for _, offset in offsets}
     if named == {timedelta(0)}:
         zone = next((zone for zone in _ZONES if _midnights(db, columns, zone)), "")
         return (zone, "days begin at midnight there", "") if zone else ("UTC", "all moments are in UTC", "")

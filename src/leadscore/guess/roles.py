@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leadscore.errors import DataError
 from leadscore.guess.look import Column, Look, share
-from leadscore.guess.words import CONTACT, HARMLESS, PERSONAL, TELLTALE, has_any, name_score, plain
+from leadscore.guess.words import CONTACT, HARMLESS, MEASURES, PERSONAL, TELLTALE, has_any, name_score, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -240,7 +240,7 @@ def _with_direction(db: duckdb.DuckDBPyConnection, source: SourceGuess) -> Sourc
         return source
     name = named.columns["direction"].value
     words = values_of(db, source.look, name)
-    if set(words) <= {"inbound", "outbound"}:
+    if {word.lower() for word in words} <= {"inbound", "outbound", "in", "out"}:
         return named
     note = f"column {name} may be the direction; it must say inbound or outbound, or the kinds below may"
     return replace(source, notes=(*source.notes, note))
@@ -303,7 +303,9 @@ def _why_not(column: Column, rows: int) -> str:
         "may name a person": has_any(column.name, PERSONAL),
         "too many different values": column.distinct > _MOST_KINDS and column.numbers < _MOST,
         "an identifier": many and plain(column.name).split()[-1:] == ["id"],
-        "different on each row": rows >= _SMALL and column.distinct > _MOST * rows * column.filled,
+        "different on each row": rows >= _SMALL
+        and column.distinct > _MOST * rows * column.filled
+        and not has_any(column.name, MEASURES),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

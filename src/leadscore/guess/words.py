@@ -269,12 +269,19 @@ PERSONAL = (
     "notes", "description", "message", "subject", "objet", "url", "website", "owner", "proprietaire", "rep", "agent",
     "user", "utilisateur", "resource", "commercial", "assigned", "salutation", "civilite",
 )  # fmt: skip
+MEASURES = (
+    "amount", "revenue", "value", "price", "income", "salary", "size", "employees", "headcount", "turnover", "budget",
+    "montant", "chiffre", "ca", "prix", "revenu", "salaire", "effectif", "valeur",
+)  # fmt: skip
 CONTACT = ("mail", "email", "e mail", "courriel", "phone", "mobile", "telephone", "tel", "portable")
-HARMLESS = ("marital status", "civil status", "employment status", "situation")
+HARMLESS = (
+    "marital status", "civil status", "employment status", "employees", "employes", "children", "enfants",
+)  # fmt: skip
 TELLTALE = (
     "status", "stage", "statut", "etat", "outcome", "resolution", "result", "resultat", "won", "lost", "converted",
     "conversion", "close", "closed", "cloture", "reason", "raison", "motif", "last", "latest", "dernier", "derniere",
     "score", "disposition", "label", "target", "churn", "modified", "updated",
+    "number of", "nombre de", "sessions",
 )  # fmt: skip
 _FRENCH = (
     "identifiant", "creation", "statut", "montant", "societe", "entreprise", "prenom", "nom", "evenement", "canal",

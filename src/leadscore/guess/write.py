@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leadscore.contract.tables import TABLES
+from leadscore.guess.moments import ISO_FORMATS
 from leadscore.guess.words import direction_of
 
 if TYPE_CHECKING:
@@ -134,11 +135,11 @@ def _guesses(guesses: dict[str, Guess]) -> list[str]:
 
 
 def _time_formats(source: SourceGuess) -> tuple[str, ...]:
-    """List the formats of all mapped moments, each once."""
-    found: dict[str, None] = {}
-    for guess in source.columns.values():
-        moments = source.look.column(guess.value).moments
-        found.update(dict.fromkeys(moments.formats if moments else ()))
+    """List the formats of all mapped moments, each once; those of ISO 8601 only beside others."""
+    moments = [source.look.column(guess.value).moments for guess in source.columns.values()]
+    found = dict.fromkeys(text for one in moments if one is not None for text in one.formats)
+    if found and any(one is not None and not one.formats for one in moments):
+        found.update(dict.fromkeys(ISO_FORMATS))
     return tuple(found)
 
 

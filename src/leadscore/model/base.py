@@ -47,7 +47,8 @@ class Base:
         x = _unskew(matrix, self.skewed)
         z = np.clip((x - self.mean) / self.sd, -_BOUND, _BOUND)
         z[missing] = 0.0
-        return np.concatenate([z, missing[:, self.flagged]], axis=1)
+        # In C order, so that a row is summed the same way whatever the caller's layout and number of rows.
+        return np.ascontiguousarray(np.concatenate([z, missing[:, self.flagged]], axis=1))
 
     def margins(self, matrix: Matrix) -> Floats:
         """Return the margin of each interval: one row per snapshot, one column per interval."""

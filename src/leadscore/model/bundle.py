@@ -178,7 +178,7 @@ def with_interval(matrix: Matrix, number: int) -> Matrix:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(_plain(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from leadscore.guess.look import look_at, open_database
 from leadscore.guess.moments import guess_zone
 from leadscore.guess.words import conversion_kinds, direction_of, meaning_of, name_score, plain
 from leadscore.guess.write import scalar
+from leadscore.simulate import export, simulate
 
 DATELESS = "lead_id,created_at\n" + "".join(f"L-{number:05d},soon\n" for number in range(120))
 START = datetime(2024, 1, 1, 9, tzinfo=UTC)
@@ -335,15 +336,10 @@ def test_days_that_begin_at_midnight_somewhere_tell_the_zone(tmp_path):
     [
         ("none.csv", None, "no such file"),
         ("empty.csv", b"", "is empty"),
-        ("empty.csv.gz", gzip.compress(b""), "is empty"),
         ("head.csv", b"lead_id,created_at\n", "holds no rows"),
-        ("table.xlsx", b"PK", "is of an unknown kind, expected a name that ends in .csv"),
-        ("leads", b"a,b\n1,2\n", "is of an unknown kind"),
-        ("binary.csv", bytes(range(256)), "is not text, expected CSV"),
-        ("zipped.csv", gzip.compress(b"a,b\n1,2\n"), "is not text, expected CSV"),
-        ("text.csv.gz", b"a,b\n1,2\n", "cannot be read"),
-        ("text.parquet", b"a,b\n1,2\n", "cannot be read as parquet"),
-        ("text.jsonl", b"a,b\n1,2\n", "cannot be read as json"),
+        ("leads", b"a,b\n1,2\n", "unknown kind of file"),
+        ("binary.csv", bytes(range(256)), "found binary data; expected CSV text"),
+        ("text.csv.gz", b"a,b\n1,2\n", "expected gzip, as its name says"),
         ("same.csv", b"lead_id,created_at\na,2024-01-01\na,2024-01-01\na,2024-01-01\n", "no column that could name"),
         ("others.csv", b"lead_id,created_at\na,2024-01-01\nb,2024-01-02\n", "no column's values are found again"),
         ("dateless.csv", DATELESS.encode(), "no column holds moments, and created_at needs one"),
@@ -369,6 +365,34 @@ def test_when_nothing_says_what_a_conversion_is_outcomes_are_asked_for(company, 
     outcomes = _csv(tmp_path / "o.csv", ("lead_id", "at", "outcome"), [(key, at, "over") for key, at, _ in rows])
     with pytest.raises(DataError, match="none of the words in column outcome means a conversion"):
         guess_config(leads, [events], outcomes, tmp_path)
+
+
+def test_a_whole_export_is_mapped_as_its_author_maps_it(guessed, tmp_path):
+    folder = tmp_path / "export"
+    by_hand = read_config(export(simulate(leads=400, seed=1), folder, "en"))
+    files = {path.name.split(".")[0]: path for path in folder.iterdir()}
+    touches = [files[name] for name in ("emails", "web_visits", "calls", "webinars", "mentions")]
+    config, _ = guessed(files["leads"], touches, files["outcomes"])
+    assert config.time_zone == by_hand.time_zone
+    for table in ("leads", "interactions", "outcomes"):
+        for mine, theirs in zip(getattr(config.sources, table), getattr(by_hand.sources, table), strict=True):
+            assert (mine.columns, mine.time_formats) == (theirs.columns, theirs.time_formats)
+    assert set(config.sources.leads[0].attributes) == set(by_hand.sources.leads[0].attributes)
+    assert config.outcomes.model_dump(exclude={"hidden_kinds"}) == by_hand.outcomes.model_dump(exclude={"hidden_kinds"})
+    wrong = {
+        kind: guess.direction
+        for kind, guess in config.kinds.items()
+        if kind in by_hand.kinds and guess.direction != by_hand.kinds[kind].direction
+    }
+    assert wrong == {}
+
+
+def test_a_few_broken_cells_do_not_stop_the_guessing(guessed, company, tmp_path):
+    leads, events, outcomes = _plain_files(tmp_path, company)
+    with events.open("a", encoding="utf-8") as file:
+        file.write("L-00001,2024-02-30T10:00:00+01:00,call\nL-00001,2024-02-03T10:00:00+99:00,call\n")
+        file.write('L-00001,soon,\n"open,quote\n')
+    assert guessed(leads, [events], outcomes)[0].time_zone == "UTC"
 
 
 def test_ten_rows_are_enough_to_start_from(guessed, tmp_path):

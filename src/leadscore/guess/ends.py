@@ -77,7 +77,10 @@ def gather(db: duckdb.DuckDBPyConnection, leads: SourceGuess, interactions: Sequ
             f"select {source.sql('lead_id')} as lead, {source.moment('occurred_at')} as moment, {kind} as kind "
             f"from {source.look.table} {where}"
         )
-    db.execute(f"create or replace temp table touches as {' union all '.join(parts)}")
+    db.execute(
+        f"create or replace temp table touches as select * from ({' union all '.join(parts)}) "
+        "where lead is not null and moment is not null and kind is not null"
+    )
 
 
 def outcomes_in_leads(db: duckdb.DuckDBPyConnection, leads: SourceGuess) -> SourceGuess | None:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import re
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import duckdb
 
+from leadscore.config import Source
 from leadscore.errors import DataError
 from leadscore.guess.moments import Moments, find_moments
+from leadscore.ingest.readers import Reading, json_columns, read, relation
+from leadscore.ingest.recognise import InputFile, recognise
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Encoding = Literal["utf-8", "latin-1", "utf-16"]
 
 LOOKED_AT = 500_000
 """Rows read of each file: enough to guess from, and a few seconds at most."""
 
-_ENDINGS = {
-    "csv": ("csv", "tsv", "txt"),
-    "json": ("jsonl", "ndjson", "json"),
-    "parquet": ("parquet", "pq"),
-}
 _HEAD = 1 << 20
 
 
@@ -104,93 +103,56 @@ def open_database() -> duckdb.DuckDBPyConnection:
 
 
 def look_at(db: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[Look]:
-    """Read the first rows of files; those with the same columns become one look.
+    """Read the first rows of files, as ingest would; those with the same columns become one look.
 
     Raises:
         DataError: a file is absent, empty, of an unknown kind, or not what its name says.
     """
     groups: dict[tuple[object, ...], list[tuple[Path, str]]] = {}
     for path in paths:
-        encoding, delimiter, select = _reading(path)
+        file = recognise(path, str(path), Source(files=(path.name,), encoding=_encoding(path)))
         table = f"look_{len(db.execute('show tables').fetchall())}"
-        _load(db, path, table, select)
+        _load(db, file, table)
         names = tuple(row[0] for row in db.execute(f"describe {table}").fetchall())
-        groups.setdefault((names, encoding, delimiter), []).append((path, table))
+        groups.setdefault((names, file.encoding, file.delimiter), []).append((path, table))
     return [_look(db, members, *key[1:]) for key, members in groups.items()]
 
 
-def _load(db: duckdb.DuckDBPyConnection, path: Path, table: str, select: str) -> None:
-    try:
-        db.execute(f"create temp table {table} as select columns(*)::varchar from {select} limit {LOOKED_AT}")
-    except duckdb.Error as error:
-        raise DataError(
-            f"{path}: cannot be read as {_format(path)} ({type(error).__name__}).",
-            "Is the file what its name says, and complete?",
-        ) from None
-    if db.execute(f"select count(*) from {table}").fetchone() == (0,):
-        raise DataError(f"{path}: holds no rows, expected at least one below the header.")
-
-
-def _reading(path: Path) -> tuple[str, str, str]:
-    """Find out how to read a file: encoding, delimiter, and the SQL that reads it."""
+def _encoding(path: Path) -> Encoding:
+    """Tell UTF-8, UTF-16 and Latin-1 apart by the first bytes; all else is for `recognise` to refuse."""
     if not path.exists():
         raise DataError(f"{path}: no such file.")
     if not path.is_file():
-        raise DataError(f"{path}: is not a file, expected CSV, JSON lines or Parquet.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: is empty, expected a header and rows.")
-    where = literal(str(path))
-    match _format(path):
-        case "parquet":
-            return "utf-8", "", f"read_parquet({where})"
-        case "json":
-            return "utf-8", "", f"read_json({where}, format = 'newline_delimited')"
-    head = _head(path)
-    encoding = _encoding(head, path)
-    lines = head.decode(encoding, errors="replace").splitlines()
-    delimiter = _delimiter(lines[0] if lines else "")
-    options = f"all_varchar = true, header = true, ignore_errors = true, encoding = '{encoding}'"
-    return encoding, delimiter, f"read_csv({where}, {options}, delim = {literal(delimiter)})"
-
-
-def _format(path: Path) -> str:
-    parts = path.name.lower().removesuffix(".gz").rsplit(".", 1)
-    ending = parts[-1] if len(parts) > 1 else ""
-    for name, endings in _ENDINGS.items():
-        if ending in endings:
-            return name
-    known = ", ".join(f".{ending}" for endings in _ENDINGS.values() for ending in endings)
-    raise DataError(f"{path}: is of an unknown kind, expected a name that ends in {known} (or these with .gz).")
-
-
-def _head(path: Path) -> bytes:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
+        raise DataError(f"{path}: is not a file; expected CSV, JSON lines or Parquet.")
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            head = file.read(_HEAD)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read ({type(error).__name__}).", "Is it what its name says?") from None
-    if not head:
-        raise DataError(f"{path}: is empty, expected a header and rows.")
-    assert isinstance(head, bytes)
-    return head
-
-
-def _encoding(head: bytes, path: Path) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if b"\x00" in head[:4096] or head.startswith(b"\x1f\x8b"):
-        raise DataError(f"{path}: is not text, expected CSV.", "Is the file what its name says?")
-    try:
+            head = bytes(file.read(_HEAD))
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return "latin-1"
+        return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return "utf-8"
     return "utf-8"
 
 
-def _delimiter(header: str) -> str:
-    outside_quotes = re.sub(r'"[^"]*"', "", header)
-    return max(",;\t|", key=outside_quotes.count)
+def _load(db: duckdb.DuckDBPyConnection, file: InputFile, table: str) -> None:
+    def fill(reading: Reading) -> None:
+        names = file.columns if file.format != "jsonl" else json_columns(db, reading, LOOKED_AT)
+        # SQL knows no difference between Id and ID, and a list or a map is no text to guess from.
+        once = {name.casefold(): name for name in reversed(names) if name and name not in file.nested}
+        chosen = [name for name in names if once.get(name.casefold()) == name]
+        select, at = relation(reading, chosen)
+        cells = ", ".join(f"nullif(trim({at[name]}), '') as {quoted(name)}" for name in dict.fromkeys(chosen))
+        db.execute(
+            f"create or replace temp table {table} as "
+            f"select {cells or 'null as nothing'} from ({select}) where not malformed limit {LOOKED_AT}"
+        )
+
+    with TemporaryDirectory(prefix="leadscore-") as scratch:
+        read(db, file, Path(scratch), fill)
+    if db.execute(f"select count(*) from {table}").fetchone() == (0,):
+        raise DataError(f"{file.name}: holds no rows; expected at least one below the header.")
 
 
 def _look(db: duckdb.DuckDBPyConnection, members: list[tuple[Path, str]], encoding: object, delimiter: object) -> Look:
@@ -198,7 +160,6 @@ def _look(db: duckdb.DuckDBPyConnection, members: list[tuple[Path, str]], encodi
     table = tables[0]
     for other in tables[1:]:
         db.execute(f"insert into {table} select * from {other}")
-    _empty_is_null(db, table)
     names = [row[0] for row in db.execute(f"describe {table}").fetchall()]
     measures = ", ".join(
         f"count({name}), count(distinct {name}), count(try_cast({name} as double))" for name in map(quoted, names)
@@ -213,9 +174,3 @@ def _look(db: duckdb.DuckDBPyConnection, members: list[tuple[Path, str]], encodi
         columns.append(Column(name, share(filled, rows), distinct, share(numbers, filled), moments))
     paths = tuple(path for path, _ in members)
     return Look(paths, table, rows, tuple(columns), str(encoding), str(delimiter))
-
-
-def _empty_is_null(db: duckdb.DuckDBPyConnection, table: str) -> None:
-    names = [quoted(row[0]) for row in db.execute(f"describe {table}").fetchall()]
-    cleaned = ", ".join(f"nullif(trim({name}), '') as {name}" for name in names)
-    db.execute(f"create or replace temp table {table} as select {cleaned} from {table}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -137,8 +138,11 @@ def guess_zone(db: duckdb.DuckDBPyConnection, columns: list[tuple[str, str, Mome
     Returns:
         The zone, what it rests on, and what a person must decide (either may be empty).
     """
-    offsets = [pair for table, column, _ in columns for pair in _offsets(db, table, column)]
-    local = [column for table, column, _ in columns if not _offsets(db, table, column)]
+    seen = {(table, column): _offsets(db, table, column) for table, column, _ in columns}
+    local = [column for (_, column), pairs in seen.items() if not pairs]
+    elsewhere = [pairs for pairs in seen.values() if any(offset for _, offset in pairs)]
+    # What is written in UTC throughout says nothing about where people are, unless everything is.
+    offsets = [pair for pairs in elsewhere or seen.values() for pair in pairs]
     if not offsets:
         return "UTC", "", "the moments carry no offset; which zone is their local time?"
     zone, because, doubt = _zone_of(db, columns, offsets)
@@ -174,11 +178,16 @@ def _offsets(db: duckdb.DuckDBPyConnection, table: str, column: str) -> list[tup
         select distinct substr({column}, 1, 13), regexp_extract({column}, '(Z|[+-]\\d\\d(:?\\d\\d)?)$', 1)
         from {table}
         where regexp_matches({column}, ':\\d\\d([.,]\\d+)? ?(Z|[+-]\\d\\d(:?\\d\\d)?)$') and {column} like '____-__-__%'
+            and try_cast({column} as timestamptz) is not null
         limit 50000
         """
     ).fetchall()
-    moments = [datetime.fromisoformat(f"{hour.replace(' ', 'T')}:00:00{offset}") for hour, offset in found]
-    return [(moment, moment.utcoffset() or timedelta(0)) for moment in moments]
+    pairs = []
+    for hour, offset in found:
+        with suppress(ValueError):  # an offset of +99:00
+            moment = datetime.fromisoformat(f"{hour.replace(' ', 'T')}:00:00{offset}")
+            pairs.append((moment, moment.utcoffset() or timedelta(0)))
+    return pairs
 
 
 def _fits(zone: str, offsets: list[tuple[datetime, timedelta]]) -> bool:

@@ -20,6 +20,9 @@ _MOST = 0.9
 _MOST_KINDS = 200
 _MOST_CATEGORIES = 50
 _SMALL = 100
+_FITS = 0.4
+"""Below, only some word of a long name fits."""
+_TOUCHED = ("campaign_id", "content_id", "topic", "source_id")
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,10 @@ def guess_interactions(db: duckdb.DuckDBPyConnection, look: Look, key: Guess) ->
     source = _with_kind(source)
     source = _with_direction(db, source)
     source = _with(source, "channel", _is_category)
-    source = _with(source, "value", lambda column: column.numbers >= _MOST and not _may_be_key(column, look.rows))
-    source = _with(source, "layer", lambda column: column.numbers == 1.0 and column.distinct <= _MOST_CATEGORIES)
-    for canonical in ("campaign_id", "content_id", "topic", "source_id"):
-        source = _with(source, canonical, lambda column: column.moments is None and column.distinct > 2)  # noqa: PLR2004 - no flag
+    source = _with(source, "value", lambda column: column.numbers >= _MOST)
+    source = _with(source, "layer", lambda column: column.numbers >= _MOST and column.distinct <= _MOST_CATEGORIES)
+    for canonical in _TOUCHED:
+        source = _with(source, canonical, lambda column: column.moments is None and not _is_flag(db, look, column))
     return _without_outcome_rows(db, source)
 
 
@@ -169,11 +172,19 @@ def _is_category(column: Column) -> bool:
     return column.moments is None and 1 <= column.distinct <= _MOST_CATEGORIES
 
 
+def _is_text(column: Column) -> bool:
+    return column.numbers < 0.5 and column.distinct > 1  # noqa: PLR2004 - mostly no numbers
+
+
+def _is_other(column: Column) -> bool:
+    return any(name_score(column.name, role) > _FITS for role in ("channel", "direction", *_TOUCHED))
+
+
 def _with(source: SourceGuess, canonical: str, fits: Callable[[Column], bool]) -> SourceGuess:
     """Map a canonical column where a column of a fitting name and content is free."""
     scored = [(name_score(column.name, canonical), column) for column in source.free() if fits(column)]
     score, column = max(scored, key=lambda pair: pair[0], default=(0.0, None))
-    if column is None or score <= 0.4:  # noqa: PLR2004 - below, only some word of a long name fits
+    if column is None or score <= _FITS:
         return source
     guess = Guess(column.name, f"its name, and {_content(column)}")
     return replace(source, columns={**source.columns, canonical: guess})
@@ -223,9 +234,9 @@ def _with_kind(source: SourceGuess) -> SourceGuess:
     named = _with(replace(source, look=replace(source.look, columns=tuple(columns))), "kind", lambda _: True)
     if "kind" in named.columns:
         return replace(named, look=source.look)
-    words = [column for column in columns if column.numbers < 0.5 and column.distinct > 1]  # noqa: PLR2004
+    words = [column for column in columns if _is_text(column) and not _is_other(column)]
     if len(words) == 1:
-        check = "no column is called like a kind; this one has the fewest different words"
+        check = "no column is called like a kind; this is the only one with few different words"
         kind = Guess(words[0].name, f"{words[0].distinct} different values", check)
         return replace(source, columns={**source.columns, "kind": kind})
     stem = re.sub(r"[^a-z0-9]+", "_", plain(source.look.name.split(".")[0])).strip("_") or "interaction"
@@ -257,10 +268,14 @@ def _without_outcome_rows(db: duckdb.DuckDBPyConnection, source: SourceGuess) ->
             continue
         words = values_of(db, source.look, column.name)
         marks = tuple(word for word in words if word.lower() in _TRUE)
-        if marks and {word.lower() for word in words} <= _TRUE | _FALSE:
+        if marks and _is_flag(db, source.look, column):
             because = f"its name says that these rows are the outcome itself ({_count(words[marks[0]])} rows)"
             return replace(source, exclude={column.name: marks}, exclude_because=because)
     return source
+
+
+def _is_flag(db: duckdb.DuckDBPyConnection, look: Look, column: Column) -> bool:
+    return column.distinct <= 2 and {word.lower() for word in values_of(db, look, column.name)} <= _TRUE | _FALSE  # noqa: PLR2004 - yes and no
 
 
 def values_of(db: duckdb.DuckDBPyConnection, look: Look, name: str) -> dict[str, int]:

@@ -33,7 +33,7 @@ def at_risk(leads: Leads, moments: Moments, closes_after: int = 0, max_age: int 
         leads: The leads, with what is known of their outcomes and objections at the moment of looking.
         moments: Moments to look from, ascending.
         closes_after: Microseconds a lead stays at risk after its `closes_at`.
-        max_age: Microseconds after its creation from which a lead is no longer at risk; None for no bound.
+        max_age: Microseconds after its creation until which a lead is at risk; None for no bound.
     """
     opens = np.maximum(leads.created_at, leads.known_at)
     closes = np.minimum(leads.ended_at, _later(leads.closes_at, closes_after))

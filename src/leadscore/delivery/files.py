@@ -34,9 +34,9 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """Name of the slot's folder; names sort as their moments do."""
+        """Name of the slot's folder; names of one configuration sort as their moments do."""
         moment = to_datetime(self.as_of).astimezone(UTC)
-        fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
+        fraction = f"_{moment.microsecond:06d}" if moment.microsecond else ""
         return f"{moment:%Y%m%dT%H%M%S}{fraction}Z-{self.fingerprint}"
 
     def run_id(self, model_version: str) -> str:
@@ -74,7 +74,7 @@ def previous_scores(out: Path, slot: Slot) -> dict[str, int]:
 
 
 def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a slot whole or not at all, then point `latest` at it.
+    """Write a slot whole or not at all, then point `latest` at it; a slot that is there already stays as it is.
 
     Args:
         out: The output folder.
@@ -88,7 +88,12 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
     out.mkdir(parents=True, exist_ok=True)
     beside = out / f".{slot.name}.{os.getpid()}"
     folder = out / slot.name
+    there = read_manifest(folder)
+    if there is not None:
+        point_latest(out, slot.name)
+        return there
     try:
+        shutil.rmtree(beside, ignore_errors=True)  # a killed process of the same number may have left it
         beside.mkdir()
         pq.write_table(table, beside / "scores.parquet", compression="zstd")
         write_csv(table, beside / "scores.csv")
@@ -103,7 +108,7 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
         }
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         _flush(beside)
-        if folder.exists():  # damaged, else the run would have ended before: a good slot is never written twice
+        if folder.exists():  # damaged: a good slot is never written twice
             shutil.rmtree(folder)
         beside.rename(folder)
     finally:
@@ -115,12 +120,17 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
 def point_latest(out: Path, name: str) -> None:
     """Let `latest` point at a slot, in one rename, unless it already points at a later one."""
     link = out / "latest"
-    if link.is_symlink() and link.readlink().name > name and read_manifest(link) is not None:
+    if link.is_symlink() and _moment(link.readlink().name) > _moment(name) and read_manifest(link) is not None:
         return
     beside = out / f".latest.{os.getpid()}"
     beside.unlink(missing_ok=True)
     beside.symlink_to(name)
     beside.replace(link)
+
+
+def _moment(name: str) -> str:
+    """Cut the moment out of a slot's name: a slot of another configuration at the same moment is not a later one."""
+    return name.partition("-")[0]
 
 
 def write_csv(table: pa.Table, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -30,7 +31,7 @@ class Feature:
             (touches, each halved per half-life), `ratio`.
         missing: What NaN means; empty when the value is never missing.
         sentence: Per language, with `{value}`, for a value that is there.
-        absent: Per language, for a value that is zero or missing.
+        absent: Per language, for a missing value; of a feature that is never missing, for zero.
         skewed: Spread over orders of magnitude, so that the base looks at its logarithm.
     """
 
@@ -54,8 +55,9 @@ class Feature:
 
     def say(self, value: float, language: str) -> str:
         """Say the value of one lead in a sentence."""
-        if value != value or value == 0:  # noqa: PLR0124 - NaN is the only value unlike itself
-            return self.absent[language]
+        nothing = math.isnan(value) or (value == 0 and not self.missing)
+        if nothing:
+            return self.absent[language].format()  # braces of a word are doubled there, too; see `literal`
         return self.sentence[language].format(value=_show(value, self.unit, language))
 
 
@@ -91,5 +93,5 @@ def _show(value: float, unit: Unit, language: str) -> str:
     elif float(value).is_integer():
         text = f"{value:.0f}"
     else:
-        text = f"{value:.1f}"
+        text = f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
     return text.replace(".", ",") if language == "fr" else text

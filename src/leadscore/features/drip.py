@@ -24,17 +24,17 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:  # noqa: ARG001 - 
         Feature(
             "gap_mean_days", NAME, "drip.gap", "days", few,
             {"en": "{value} between interactions on average", "fr": "{value} entre interactions en moyenne"},
-            {"en": "no pause between interactions", "fr": "aucune pause entre les interactions"},
+            {"en": "fewer than two interactions", "fr": "moins de deux interactions"},
         ),
         Feature(
-            "gap_variation", NAME, "drip.regularity", "ratio", "fewer than three interactions",
-            {"en": "irregular pauses (variation {value})", "fr": "pauses irrégulières (variation {value})"},
-            {"en": "regular pauses", "fr": "pauses régulières"},
+            "gap_variation", NAME, "drip.regularity", "ratio", "fewer than three interactions, or all at one moment",
+            {"en": "variation of the pauses: {value}", "fr": "variation des pauses : {value}"},
+            {"en": "too few interactions for a rhythm", "fr": "trop peu d'interactions pour un rythme"},
         ),
         Feature(
             "gap_longest_days", NAME, "drip.gap", "days", few,
             {"en": "longest silence {value}", "fr": "plus long silence {value}"},
-            {"en": "no silence so far", "fr": "aucun silence jusqu'ici"},
+            {"en": "fewer than two interactions", "fr": "moins de deux interactions"},
         ),
         Feature(
             "gap_current_days", NAME, "recency", "days", "no interactions",

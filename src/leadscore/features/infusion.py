@@ -20,12 +20,12 @@ def needs(vocabulary: Vocabulary) -> str:
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns: warmth per kind and half-life, then warmth of all touches per half-life."""
     per_kind = [
-        _warmth(kind, vocabulary.label(kind, "en"), vocabulary.label(kind, "fr"), name, length)
+        _warmth(f"{kind}_{name}", f"{NAME}.{kind}", vocabulary.label(kind, "en"), vocabulary.label(kind, "fr"), length)
         for kind in (*vocabulary.kinds, OTHER)
         for name, length in vocabulary.half_lives.items()
     ]
     overall = [
-        _warmth("all", "all interactions", "toutes les interactions", name, length)
+        _warmth(name, NAME, "all interactions", "toutes les interactions", length)
         for name, length in vocabulary.half_lives.items()
     ]
     return (*per_kind, *overall)
@@ -37,12 +37,13 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     codes, words = view.kinds(vocabulary)
     touches = np.ones(len(view.history))
     warmth = asof.decayed_sum(view.asof, touches, codes, len(words), half_lives)
-    return np.concatenate([warmth.reshape(len(warmth), -1), warmth.sum(axis=1)], axis=1)
+    per_kind = warmth.reshape(len(warmth), len(words) * len(half_lives))
+    return np.concatenate([per_kind, warmth.sum(axis=1)], axis=1)
 
 
-def _warmth(kind: str, en: str, fr: str, name: str, length: int) -> Feature:
+def _warmth(name: str, concept: str, en: str, fr: str, length: int) -> Feature:
     return Feature(
-        f"warmth_{kind}_{name}", NAME, f"infusion.{kind}", "warmth", "",
+        f"warmth_{name}", NAME, concept, "warmth", "",
         {
             "en": f"warmth of {en}: {{value}} (half-life {span(length, 'en')})",
             "fr": f"chaleur de « {fr} » : {{value}} (demi-vie {span(length, 'fr')})",

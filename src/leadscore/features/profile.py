@@ -20,7 +20,7 @@ def needs(vocabulary: Vocabulary) -> str:  # noqa: ARG001 - every lead has an ag
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns: age, then each numeric attribute, then a flag per frequent category."""
     age = Feature(
-        "days_since_created", NAME, "age", "days", "",
+        "age_days", NAME, "age", "days", "",
         {"en": "created {value} ago", "fr": "créé il y a {value}"},
         {"en": "created just now", "fr": "créé à l'instant"},
     )  # fmt: skip
@@ -47,7 +47,7 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
 
 def _number(name: str) -> Feature:
     return Feature(
-        f"{name}", NAME, f"profile.{name}", "amount", "not known",
+        f"profile_{name}", NAME, f"profile.{name}", "amount", "not known",
         {"en": f"{literal(name)}: {{value}}", "fr": f"{literal(name)} : {{value}}"},
         {"en": f"{literal(name)}: not known", "fr": f"{literal(name)} : inconnu"},
     )  # fmt: skip
@@ -55,7 +55,7 @@ def _number(name: str) -> Feature:
 
 def _category(name: str, word: str) -> Feature:
     return Feature(
-        f"{name}={word}", NAME, f"profile.{name}", "flag", "",
+        f"profile_{name}={word}", NAME, f"profile.{name}", "flag", "",
         {"en": f"{literal(name)}: {literal(word)}", "fr": f"{literal(name)} : {literal(word)}"},
         {"en": f"{literal(name)} is not {literal(word)}", "fr": f"{literal(name)} n'est pas {literal(word)}"},
         skewed=False,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature, Unit, span
+from leadscore.features.catalogue import Feature, Words, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary
 
 NAME = "values"
+_NONE = {"en": "no value so far", "fr": "aucune valeur jusqu'ici"}
 
 
 def needs(vocabulary: Vocabulary) -> str:
@@ -23,6 +24,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         _feature(
             f"value_sum_{name}", f"value {{value}} in the last {span(length, 'en')}",
             f"valeur {{value}} en {span(length, 'fr')}", "",
+            {"en": f"no value in the last {span(length, 'en')}", "fr": f"aucune valeur en {span(length, 'fr')}"},
         )
         for name, length in vocabulary.windows.items()
     ]  # fmt: skip
@@ -40,7 +42,8 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     """Compute the family: one row per snapshot, one column per catalogue entry."""
     windows = np.array([*vocabulary.windows.values(), asof.ALL], dtype=np.int64)
     values = view.history.value
-    codes = np.where(np.isfinite(values), 0, -1).astype(np.int32)
+    # To the operators, what float32 cannot hold is no value; the mean must not count it either.
+    codes = np.where(np.abs(values) <= np.finfo(np.float32).max, 0, -1).astype(np.int32)
     sums = asof.total(view.asof, values, codes, 1, windows)[:, 0, :]
     number = asof.count(view.asof, codes, 1, windows[-1:])[:, 0, 0]
     mean = np.divide(sums[:, -1], number, out=np.full(len(sums), np.nan, dtype=np.float32), where=number > 0)
@@ -49,6 +52,5 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     return np.column_stack([sums, last, largest, mean]).astype(np.float32)
 
 
-def _feature(name: str, en: str, fr: str, missing: str, unit: Unit = "amount") -> Feature:
-    absent = {"en": "no value", "fr": "aucune valeur"}
-    return Feature(name, NAME, "values", unit, missing, {"en": en, "fr": fr}, absent)
+def _feature(name: str, en: str, fr: str, missing: str, absent: Words = _NONE) -> Feature:
+    return Feature(name, NAME, "values", "amount", missing, {"en": en, "fr": fr}, absent)

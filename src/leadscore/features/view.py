@@ -38,8 +38,14 @@ class View:
         return self.history.kind.recode(vocabulary.kinds, other=len(vocabulary.kinds)), words
 
     def days(self, vocabulary: Vocabulary) -> Codes:
-        """Return the local day of each interaction."""
-        return local_days(self.history.time, vocabulary.time_zone)
+        """Return the local day of each interaction; within a lead it never falls.
+
+        Where clocks go back past midnight (St. John's, until 2011), the repeated minutes count for the new day.
+        """
+        day = local_days(self.history.time, vocabulary.time_zone).astype(np.int64)
+        lead = np.repeat(np.arange(self.history.n_leads), np.diff(self.history.indptr))
+        newest = np.maximum.accumulate((lead << 32) + day + 2**31)  # leads one after the other: each begins anew
+        return (newest % 2**32 - 2**31).astype(np.int32)
 
 
 def look(leads: Leads, history: History, snapshots: Snapshots) -> View:

@@ -15,6 +15,7 @@ from leadscore.history import NEITHER, NEVER, History, Leads
 
 OTHER = "other"
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
+_LARGEST = float(np.finfo(np.float32).max)
 _MIN_CATEGORY = 20  # leads; a rarer category teaches its leads by heart
 
 
@@ -114,8 +115,13 @@ def settle(census: Census, config: Config) -> Vocabulary:
     numbers = tuple(name for name in sorted(census.categories) if _is_number(census.categories[name]))
     settings = config.features
     return Vocabulary(
-        kinds=_top(census.kinds, settings.top_kinds, 1),
-        labels={kind: {**given.label} for kind, given in sorted(config.kinds.items()) if given.label},
+        # A kind that is itself called "other" goes with all those without a column.
+        kinds=_top(Counter({kind: n for kind, n in census.kinds.items() if kind != OTHER}), settings.top_kinds, 1),
+        labels={
+            kind: {str(language): text for language, text in given.label.items()}
+            for kind, given in sorted(config.kinds.items())
+            if given.label
+        },
         numbers=numbers,
         categories={
             name: _top(counts, settings.top_categories, _MIN_CATEGORY)
@@ -142,12 +148,12 @@ def _is_number(counts: Counter[str]) -> bool:
 
 
 def as_number(text: str | None) -> float:
-    """Read an attribute as a number; NaN when it is none."""
+    """Read an attribute as a number; NaN when it is none, or none that float32 can hold."""
     try:
         value = float(text) if text is not None else np.nan
     except ValueError:
         return np.nan
-    return value if np.isfinite(value) else np.nan
+    return value if abs(value) <= _LARGEST else np.nan
 
 
 def sum_censuses(censuses: Iterable[Census]) -> Census:

@@ -35,8 +35,9 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     """Compute the family: one row per snapshot, one column per catalogue entry."""
     windows = np.array([*vocabulary.windows.values(), asof.ALL], dtype=np.int64)
     codes, words = view.kinds(vocabulary)
-    counts = asof.count(view.asof, codes, len(words), windows).reshape(len(view.snapshots), -1)
-    parts = [counts, asof.distinct(view.asof, codes, len(words), windows)]
+    counts = asof.count(view.asof, codes, len(words), windows)
+    kinds = asof.distinct(view.asof, codes, len(words), windows)
+    parts = [counts.reshape(len(counts), len(words) * len(windows)), kinds]
     if "content" in vocabulary.columns:
         content = view.history.content
         parts.append(asof.distinct(view.asof, content.codes, len(content.words), windows))

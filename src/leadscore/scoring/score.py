@@ -115,7 +115,8 @@ def _reasons(bundle: Bundle, matrix: Matrix, config: Config) -> list[list[Reason
     chosen: list[list[Reason]] = []
     for values, row in zip(parts, matrix, strict=True):
         totals = np.bincount(member, weights=values, minlength=len(concepts))
-        strongest = np.argsort(-np.abs(totals), kind="stable")[:N_REASONS]
+        # A concept that adds nothing is no reason.
+        strongest = [k for k in np.argsort(-np.abs(totals), kind="stable")[:N_REASONS] if totals[k]]
         chosen.append([_reason(bundle, concepts[k], values * (member == k), totals[k], row, config) for k in strongest])
     return chosen
 

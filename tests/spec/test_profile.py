@@ -1,0 +1,73 @@
+"""Profile: who the lead is, as we knew it then."""
+
+from __future__ import annotations
+
+from world import assert_features, bucket, lengths, vocabulary
+
+COMPANY = """
+lead_id | created_at | known_at | attributes
+ada     | 1          | 1        | country=FR size=20
+ada     | 1          | 5        | country=DE size=50
+bob     | 2          | 2        | country=IT
+cyd     | 2          | 2        | _
+dan     | 2          | 2        | country=FR size=many
+"""
+WORDS = vocabulary(numbers=("size",), categories={"country": ("DE", "FR")})
+
+
+def test_attributes_are_those_of_the_newest_version_known_before():
+    assert_features(
+        bucket(COMPANY),
+        """
+        lead_id | as_of | profile_size | profile_country=DE | profile_country=FR
+        ada     | 2     | 20           | 0                  | 1
+        ada     | 5     | 20           | 0                  | 1
+        ada     | 5+    | 50           | 1                  | 0
+        bob     | 3     | _            | 0                  | 0
+        cyd     | 3     | _            | 0                  | 0
+        dan     | 3     | _            | 0                  | 1
+        """,
+        WORDS,
+    )
+
+
+def test_before_a_lead_was_known_nothing_is():
+    assert_features(
+        bucket("lead_id | created_at | known_at | attributes\nada | 1 | 3 | country=FR size=20"),
+        """
+        lead_id | as_of | age_days | profile_size | profile_country=FR
+        ada     | 2     | 1        | _            | 0
+        ada     | 3.5   | 2.5      | 20           | 1
+        """,
+        WORDS,
+    )
+
+
+def test_a_number_is_what_float32_can_hold():
+    assert_features(
+        bucket(
+            """
+            lead_id | created_at | attributes
+            ada     | 1          | size=1e300
+            bob     | 1          | size=inf
+            cyd     | 1          | size=nan
+            dan     | 1          | size=-1.5e3
+            """
+        ),
+        """
+        lead_id | as_of | profile_size
+        ada     | 2     | _
+        bob     | 2     | _
+        cyd     | 2     | _
+        dan     | 2     | -1500
+        """,
+        WORDS,
+    )
+
+
+def test_age_is_in_days_of_24_hours():
+    assert_features(
+        bucket("lead_id | created_at\nada | 1"),
+        "lead_id | as_of | age_days\nada | 1.25 | 1/4\nada | 91 | 90",
+        vocabulary(windows=lengths("12h")),
+    )

@@ -66,7 +66,12 @@ def _beside_truth(
     truth = company.truth
     moments = truth["day"].astype("datetime64[us, UTC]").astype("int64")
     hazard = dict(zip(zip(truth["lead_id"], moments, strict=True), truth["hazard"], strict=True))
-    return summarise([_with_oracle(cohort, hazard) for cohort in cohorts], config)
+    figures = summarise([_with_oracle(cohort, hazard) for cohort in cohorts], config)
+    # A daily hazard ranks leads; it is not their chance at a horizon, so its losses mean nothing.
+    return {
+        horizon: {**of_horizon, "oracle": {**of_horizon["oracle"], "brier": np.nan, "log_loss": np.nan}}
+        for horizon, of_horizon in figures.items()
+    }
 
 
 def _with_oracle(cohort: Cohort, hazard: Mapping[tuple[str, int], float]) -> Cohort:

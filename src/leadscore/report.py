@@ -16,7 +16,16 @@ from leadscore.ingest import IngestResult
 from leadscore.steps import RunResult, ScoreResult, TrainResult
 
 SHOWN = 10
-_FIGURES = ("auc", "average_precision", "lift_at_10", "capture_at_10", "capture_at_capacity", "brier", "log_loss")
+_FIGURES = {
+    "auc": "AUC",
+    "average_precision": "AP",
+    "lift_at_10": "lift 10 %",
+    "capture_at_10": "capture 10 %",
+    "capture_at_capacity": "at capacity",
+    "brier": "Brier",
+    "log_loss": "log-loss",
+}
+_PLAIN_WIDTH = 160  # of a file or a pipe, where no terminal says how wide it is
 _MARKS = {"good": ("ok", "green"), "odd": ("look", "yellow"), "bad": ("BAD", "red")}
 
 
@@ -58,7 +67,7 @@ def show_training(result: TrainResult) -> None:
 
 def show_figures(horizons: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Show the model beside its baselines, horizon by horizon."""
-    table = _table("horizon", "model", "conversions", *(name.replace("_", " ") for name in _FIGURES))
+    table = _table("horizon", "model", "conversions", *_FIGURES.values())
     for horizon, figures in horizons.items():
         for number, (name, metrics) in enumerate(figures.items()):
             conversions = f"{metrics['conversions']:.0f} of {metrics['rows']:.0f}" if number == 0 else ""
@@ -150,7 +159,8 @@ def _table(*columns: str) -> Table:
 
 
 def _console() -> Console:
-    return Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
 
 
 def _say(text: str) -> None:

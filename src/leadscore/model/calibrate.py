@@ -31,7 +31,7 @@ class Calibrator:
         clipped = np.clip(readiness, _TINY, 1 - _TINY)
         if (self.slope, self.intercept) == (1.0, 0.0):
             return clipped
-        margin = self.intercept + self.slope * (np.log(clipped) - np.log1p(-clipped))
+        margin = self.intercept + self.slope * logit(clipped)
         return np.clip(1 / (1 + np.exp(-margin)), _TINY, 1 - _TINY)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,13 +80,19 @@ def log_loss(hits: Flags, p: Floats) -> float:
     return float(-np.where(hits, np.log(clipped), np.log1p(-clipped)).mean())
 
 
+def logit(p: Floats) -> Floats:
+    """Return log p - log(1 - p), p clipped to [1e-6, 1 - 1e-6]."""
+    clipped = np.clip(p, _TINY, 1 - _TINY)
+    margin: Floats = np.log(clipped) - np.log1p(-clipped)
+    return margin
+
+
 def _fit(cohorts: Sequence[Judged]) -> Calibrator | None:
     p = np.concatenate([cohort.flat()[0] for cohort in cohorts])
     hits = np.concatenate([cohort.flat()[1] for cohort in cohorts])
     if hits.all() or not hits.any():
         return None
-    clipped = np.clip(p, _TINY, 1 - _TINY)
-    margin = (np.log(clipped) - np.log1p(-clipped)).reshape(-1, 1)
+    margin = logit(p).reshape(-1, 1)
     with threadpool_limits(1):
         fitted = LogisticRegression(C=np.inf, max_iter=200).fit(margin, hits)
     slope = float(fitted.coef_[0, 0])

@@ -17,7 +17,7 @@ from leadscore.labels import Flags
 from leadscore.model.base import Base, Floats
 from leadscore.model.baselines import BASELINES, fit_predict
 from leadscore.model.bundle import Bundle, curve
-from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator
+from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, logit
 from leadscore.model.evaluate import judge
 from leadscore.model.split import Split, rolling_origins
 from leadscore.model.train import Bucket, Examples, assemble, fit_hazard
@@ -172,12 +172,13 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
 
 
 def reliability(cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int) -> dict[str, tuple[float, ...]]:
-    """Measure how often leads of a readiness really converted, in ten bins of equal mass.
+    """Measure how far chances may be off, in ten bins of equal mass.
 
     Returns:
-        `edges` (inner edges of the bins, ascending), `lo` and `hi`: Wilson's 90 % interval of the observed rate, with
-        the number of different leads in the bin as its sample size, because snapshots of one lead are not
-        independent. Empty when nothing could be judged.
+        `edges` (inner edges of the bins, ascending), `below` and `above`: per bin, the bounds of Wilson's 90 % interval
+        of the observed rate minus the mean chance, both on the logit scale, and never on the wrong side of zero. The
+        number of different leads in a bin is its sample size, because snapshots of one lead are not independent.
+        Empty when nothing could be judged.
     """
     rows = [cohort.matured[:, horizon] for cohort in cohorts]
     if not any(row.any() for row in rows):
@@ -189,12 +190,19 @@ def reliability(cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int)
     leads = np.concatenate([np.array(c.lead_id, dtype=str)[row] for c, row in zip(cohorts, rows, strict=True)])
     edges = np.unique(np.percentile(p, np.linspace(0, 100, _BINS + 1)[1:-1]))
     place = np.searchsorted(edges, p, side="right")
-    bounds = [_wilson(hits[place == k], leads[place == k]) for k in range(len(edges) + 1)]
+    shifts = [_shifts(p[place == k], hits[place == k], leads[place == k]) for k in range(len(edges) + 1)]
     return {
         "edges": tuple(float(edge) for edge in edges),
-        "lo": tuple(lo for lo, _ in bounds),
-        "hi": tuple(hi for _, hi in bounds),
+        "below": tuple(below for below, _ in shifts),
+        "above": tuple(above for _, above in shifts),
     }
+
+
+def _shifts(p: Floats, hits: Flags, leads: Any) -> tuple[float, float]:
+    lo, hi = _wilson(hits, leads)
+    said = float(logit(np.array([p.mean() if len(p) else 0.5]))[0])
+    below, above = (float(bound) - said for bound in logit(np.array([lo, hi])))
+    return min(below, 0.0), max(above, 0.0)
 
 
 def _wilson(hits: Flags, leads: Any) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from leadscore.features.matrix import build_matrix
 from leadscore.features.view import Matrix, View, look
 from leadscore.model.base import Floats
 from leadscore.model.bundle import Bundle
+from leadscore.model.calibrate import logit
 from leadscore.model.explain import explain
 from leadscore.model.train import Bucket, at_risk_on
 from leadscore.scoring.grade import ACTIONS, grades, rank_order, score, trend
@@ -128,13 +129,17 @@ def _reason(bundle: Bundle, concept: str, values: Floats, total: float, row: Mat
 
 
 def interval(chance: Floats, bundle: Bundle) -> tuple[Floats, Floats]:
-    """Bound the chances by how often leads of that readiness really converted; NaN when that was never measured."""
+    """Bound the chances by how far chances of their size were off in past cohorts; NaN when that was never measured.
+
+    p_lo = σ(logit p + below), p_hi = σ(logit p + above), with the shifts of `model.learn.reliability`.
+    """
     if not bundle.reliability:
         nothing = np.full(len(chance), np.nan)
         return nothing, nothing
     place = np.searchsorted(np.array(bundle.reliability["edges"]), chance, side="right")
-    lo, hi = (np.array(bundle.reliability[side])[place] for side in ("lo", "hi"))
-    return np.minimum(lo, chance), np.maximum(hi, chance)
+    below, above = (np.array(bundle.reliability[side])[place] for side in ("below", "above"))
+    margin = logit(chance)
+    return 1 / (1 + np.exp(-margin - below)), 1 / (1 + np.exp(-margin - above))
 
 
 def rank(

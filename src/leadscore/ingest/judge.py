@@ -136,8 +136,8 @@ select * from final
 def judge_leads(engine: duckdb.DuckDBPyConnection, lake: Lake, known_files: list[int], seen_at: int) -> None:
     """Find the new versions of leads, and make `homes`: per lead its account, bucket and earliest creation.
 
-    Without `known_at` a row says what its lead is like at `seen_at`: a repeat if that is what the store knew last, a
-    new version if not; a lead that is new is taken to have been so since its creation. A `known_at` is taken at its
+    A source without `known_at` says what its leads are like at `seen_at`: a repeat if that is what the store knew last,
+    a new version if not; a lead that is new is taken to have been so since its creation. A `known_at` is taken at its
     word, unless the store holds something else for that very moment: then it is a correction, known since `seen_at`.
     A file that is read again for the sake of its rejected rows says nothing new with the others.
     """

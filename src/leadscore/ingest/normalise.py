@@ -105,7 +105,7 @@ def excluded_by(source: Source, at: dict[str, str]) -> str:
     return " or ".join(tests) or "false"
 
 
-_SHAPE = r"\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?([Zz]|[+-]\d\d(:?\d\d)?))?)?"
+_SHAPE = r"\d{4}-\d\d-\d\d([Tt ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?( ?([Zz]|[+-]\d\d(:?\d\d)?))?)?"
 
 
 def clock_reading(text: str, formats: tuple[str, ...], iso: bool) -> tuple[str, str]:

@@ -92,7 +92,7 @@ def _first_rejections(
 
 
 _HINTS = {
-    "not_a_moment": "Say how that source writes times: `time_formats: ['%d/%m/%Y %H:%M']`, or month first.",
+    "not_a_moment": "Check the mapping, or say how the source writes times: `time_formats: ['%d/%m/%Y %H:%M']`.",
     "unknown_lead": "Check that `lead_id` means the same key here as in the leads, and that the leads are complete.",
     "not_a_number": "Check the mapping of that column; numbers are written with a point and without units.",
     "not_an_integer": "Check the mapping of that column; whole numbers are expected.",

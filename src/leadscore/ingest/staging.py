@@ -188,11 +188,11 @@ def _insert(reading: Reading, task: Task, columns: tuple[str, ...], time_zone: s
         trimmed as (select {_listed(["malformed", *(f"{trimmed(cell)} as {cell}" for cell in at.values())])} from rows),
         mapped as (select malformed, {excluded_by(source, at)} as excluded, {_texts(task, columns, at)} from trimmed),
         clocks as (select {_listed(["*", *_clocks(moments, source, reading)])} from mapped),
-        typed as (select {_listed(["*", *_typed(table, time_zone)])} from clocks),
+        typed as (select {_listed(["*", *_typed(table, source, time_zone)])} from clocks),
         checked as (
             select *, case when malformed then 'malformed_row' else {broken} end as broken from typed
         ),
-        final as (select * replace ({_known_at(table)} as known_at) from checked)
+        final as (select * replace ({_known_at(table, source)} as known_at) from checked)
         select {task.number}, null, {_listed(names)}, {identity(own_columns(table))}, excluded and not malformed,
             case when excluded and not malformed then '' else broken end
         from final
@@ -224,18 +224,28 @@ def _clocks(moments: list[Column], source: Source, reading: Reading) -> list[str
     return parts
 
 
-def _typed(table: Table, time_zone: str) -> list[str]:
-    return [
-        f"{in_utc(f'clock_{column.name}', f'fixed_{column.name}', time_zone)} as {column.name}"
-        if column.type == "moment"
-        else f"{typed(column, f'text_{column.name}')} as {column.name}"
-        for column in table.columns
-    ]
+def _typed(table: Table, source: Source, time_zone: str) -> list[str]:
+    given = {*source.columns, *source.constants}
+    return [f"{_typed_column(column, column.name in given, time_zone)} as {column.name}" for column in table.columns]
 
 
-def _known_at(table: Table) -> str:
-    # When a lead's attributes became known depends on what is in the store: the judge decides (leadscore.ingest.judge).
-    return "known_at" if table.name == "leads" else "coalesce(known_at, occurred_at)"
+def _typed_column(column: Column, is_given: bool, time_zone: str) -> str:
+    if column.type != "moment":
+        return typed(column, f"text_{column.name}")
+    # The tree of a zone's changes is long to plan, so it is spared where there is nothing to read.
+    return in_utc(f"clock_{column.name}", f"fixed_{column.name}", time_zone) if is_given else "null::bigint"
+
+
+def _known_at(table: Table, source: Source) -> str:
+    """Give SQL for when a row became known, if the row says so.
+
+    A source of leads without `known_at` shows them as they are now, and what is new in that is for the judge to say
+    (leadscore.ingest.judge): NULL until then.
+    """
+    if table.name != "leads":
+        return "coalesce(known_at, occurred_at)"
+    says_when = "known_at" in {*source.columns, *source.constants}
+    return "coalesce(known_at, created_at)" if says_when else "known_at"
 
 
 def own_columns(table: Table) -> list[Column]:

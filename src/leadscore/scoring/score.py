@@ -139,7 +139,9 @@ def interval(chance: Floats, bundle: Bundle) -> tuple[Floats, Floats]:
     place = np.searchsorted(np.array(bundle.reliability["edges"]), chance, side="right")
     below, above = (np.array(bundle.reliability[side])[place] for side in ("below", "above"))
     margin = logit(chance)
-    return 1 / (1 + np.exp(-margin - below)), 1 / (1 + np.exp(-margin - above))
+    lo, hi = (1 / (1 + np.exp(-margin - shift)) for shift in (below, above))
+    # A shift of nothing must not move the chance by a rounding error either.
+    return np.minimum(lo, chance), np.maximum(hi, chance)
 
 
 def rank(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leadscore.errors import ConfigError, LeadscoreError
+from leadscore.timeline import parse_moment
 
 
 def configure(state: Path, *, verbose: bool = True) -> None:
@@ -51,26 +52,51 @@ def configure(state: Path, *, verbose: bool = True) -> None:
         log.propagate = False
 
 
-def options(*, with_as_of: bool) -> argparse.ArgumentParser:
-    """Return the parser of a pipeline's command line; its words are those of the `leadscore` command."""
-    parser = argparse.ArgumentParser(description="Run this pipeline once, with a server or without.")
-    _add_config(parser)
-    if with_as_of:
+def settle(arguments: Sequence[str], *, as_of: bool = True) -> dict[str, str | None]:
+    """Prepare a pipeline started as a script, before it imports Prefect; a bad command line ends the process here.
+
+    Args:
+        arguments: Of the process, without its name; the words are those of the `leadscore` command.
+        as_of: Whether the pipeline looks from a moment.
+
+    Returns:
+        The arguments of the flow: `config` and, where it takes one, `as_of`.
+    """
+    parser = argparse.ArgumentParser(description="Run this pipeline once, with a Prefect server or without.")
+    parser.add_argument("-c", "--config", metavar="FILE", default="leadscore.yaml", help="configuration file")
+    if as_of:
         sentence = "moment to look from, ISO 8601; the last midnight in the project's zone if absent"
         parser.add_argument("--as-of", metavar="WHEN", help=sentence)
-    return parser
+    given: dict[str, str | None] = vars(parser.parse_args(arguments))
+    try:
+        configure(_prepare(str(given["config"]), given.get("as_of")))
+    except (LeadscoreError, OSError) as error:
+        sys.exit(explain(error))
+    return given
 
 
-def settle(arguments: Sequence[str]) -> None:
-    """Configure a pipeline started as a script, from its `--config`, before it imports Prefect."""
-    parser = argparse.ArgumentParser(add_help=False)
-    _add_config(parser)
-    known, _ = parser.parse_known_args(arguments)
-    configure(Path(known.config).resolve().parent / ".leadscore")
+def _prepare(config: str, as_of: str | None) -> Path:
+    from leadscore.config import read_config  # noqa: PLC0415 - half of this module's start, and not always needed
+
+    settings = read_config(Path(config))
+    if as_of is not None:
+        read_moment(as_of, settings.time_zone)
+    # Prefect makes its own folder, but not the one above it.
+    (settings.state_path / "prefect").mkdir(parents=True, exist_ok=True)
+    return settings.state_path
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", "--config", metavar="FILE", default="leadscore.yaml", help="configuration file")
+def read_moment(text: str, time_zone: str) -> int:
+    """Read the moment that a person gave.
+
+    Raises:
+        ConfigError: the text is no moment.
+    """
+    try:
+        return parse_moment(text, time_zone)
+    except ValueError:
+        sentence = f"--as-of: found {text!r}, expected a moment such as 2026-01-31 or 2026-01-31T06:00:00Z."
+        raise ConfigError(sentence) from None
 
 
 def explain(error: Exception) -> int | None:

@@ -236,11 +236,13 @@ def judge_cohort(cohort: Cohort, config: Config, horizon: int) -> dict[str, dict
 
 
 def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    def mean(values: list[float]) -> float:
-        known = [value for value in values if np.isfinite(value)]
-        return float(np.mean(known)) if known else float("nan")
-
-    return {key: mean([row[key] for row in rows]) for key in rows[0]}
+    """Average each figure over the cohorts that have it; counts are added up."""
+    figures: dict[str, float] = {}
+    for key in rows[0]:
+        known = [row[key] for row in rows if np.isfinite(row[key])]
+        total = float(sum(known))
+        figures[key] = total if key in {"rows", "conversions"} else total / len(known) if known else float("nan")
+    return figures
 
 
 def _window(cohort: Cohort) -> dict[str, Any]:

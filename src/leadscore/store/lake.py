@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,13 +162,13 @@ def _refuse_odd_paths(path: Path) -> None:
 
 
 def append(lake: Lake, table: str, rows: pa.RecordBatchReader) -> None:
-    """Add rows to a table in one atomic commit, making the table when there is none.
+    """Add rows to a table in one atomic commit, making the table when there is none; the reader is closed then.
 
     Raises:
         Exception: whatever stopped the write, after the files it left behind are removed.
     """
     _make(lake)
-    with _nothing_left_behind(lake.path / table):
+    with closing(rows), _nothing_left_behind(lake.path / table):
         write_deltalake(
             str(lake.path / table),
             rows,
@@ -261,6 +261,7 @@ def engine(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set enable_progress_bar = false")
+        connection.execute("set python_enable_replacements = false")  # a table is a table, never a Python variable
         yield connection
     finally:
         connection.close()

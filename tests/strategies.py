@@ -1,14 +1,15 @@
-"""Hypothesis strategies: worlds of events and snapshots with the stamps that break code."""
+"""Hypothesis strategies: worlds of events and snapshots with the stamps that break code, and whole small companies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
 from leadscore.features.asof import ALL, Asof
 from leadscore.timeline import DAY, HOUR
+from world import START, bucket
 
 # A microsecond, the same moment twice, the edges of windows, ten years of silence.
 STEPS = st.sampled_from([0, 0, 1, HOUR, DAY - 1, DAY, DAY + 1, 7 * DAY, 3652 * DAY]) | st.integers(0, 3 * DAY)
@@ -87,3 +88,107 @@ def worlds(draw, max_leads=4, max_events=12, max_snapshots=5):
         windows=np.array(windows, np.int64),
         half_lives=np.array(half_lives, np.int64),
     )
+
+
+# ---- companies -------------------------------------------------------------------------------------------------
+
+OWN_TIME = {"leads": "created_at", "interactions": "occurred_at", "outcomes": "occurred_at", "consents": "occurred_at"}
+# Mostly whole days, so that windows, ends and moments of looking meet; a microsecond beside them now and then.
+NEAR = st.sampled_from([0, 0, 0, 0, 1, -1, 12 * HOUR])
+MOMENTS = st.builds(lambda day, beside: START + day * DAY + beside, st.integers(0, 30), NEAR)
+LAGS = st.sampled_from([0, 0, 0, 0, 1, DAY, 5 * DAY, 400 * DAY])
+NUMBERS = st.sampled_from([None, None, 0.0, 2.5, -40.0, 1e300, float("inf")])
+ATTRIBUTES = st.fixed_dictionaries(
+    {},
+    optional={
+        "country": st.sampled_from(["FR", "DE", "ZZ"]),
+        "size": st.sampled_from(["0", "12", "-3.5", "1e300", "many"]),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Company:
+    """The rows of the canonical tables, all that was ever known, and moments to look from."""
+
+    leads: list
+    interactions: list
+    outcomes: list
+    consents: list
+    moments: list = field(default_factory=list)
+
+    def bucket(self):
+        return bucket(self.leads, self.interactions, self.outcomes, self.consents)
+
+    def _each(self, change):
+        return replace(self, **{name: change(name, getattr(self, name)) for name in OWN_TIME})
+
+    def known_before(self, moment):
+        """What the store hands over as known at a moment."""
+
+        def known(name, rows):
+            return [row for row in rows if row[OWN_TIME[name]] < moment and row["known_at"] < moment]
+
+        return self._each(known)
+
+    def of(self, lead_ids):
+        return self._each(lambda _, rows: [row for row in rows if row["lead_id"] in lead_ids])
+
+    def shifted(self, by):
+        def later(row):
+            return {
+                name: value + by if name.endswith("_at") and value is not None else value for name, value in row.items()
+            }
+
+        moved = self._each(lambda _, rows: [later(row) for row in rows])
+        return replace(moved, moments=[moment + by for moment in self.moments])
+
+    @property
+    def lead_ids(self):
+        return sorted({row["lead_id"] for row in self.leads})
+
+    def pairs(self):
+        """Each (lead, moment) such that the lead was created and known before."""
+        return [
+            (lead, moment)
+            for lead in self.lead_ids
+            for moment in sorted(set(self.moments))
+            if lead in self.known_before(moment).lead_ids
+        ]
+
+
+@st.composite
+def companies(draw):
+    """Up to four leads: late knowledge, changing attributes, ends and objections; some without interactions."""
+    ids = [f"lead-{number}" for number in range(draw(st.integers(1, 4)))]
+    someone = st.sampled_from(ids)
+    at, lag = MOMENTS, LAGS
+    happening = {"lead_id": someone, "occurred_at": at, "known_at": lag}
+    versions = [
+        {"created_at": draw(at), "lead_id": lead, "known_at": draw(lag), "attributes": draw(ATTRIBUTES)} for lead in ids
+    ]
+    # Never at the moment another version became known: then the store's order of rows would decide.
+    change = st.tuples(st.integers(0, len(ids) - 1), st.integers(1, 20), ATTRIBUTES)
+    changes = draw(st.lists(change, max_size=3, unique_by=lambda change: change[:2]))
+    versions += [{**versions[of], "known_at": days * DAY + 12 * HOUR, "attributes": new} for of, days, new in changes]
+    interaction = happening | {
+        "kind": st.sampled_from(["call", "mail", "fax"]),
+        "content_id": st.sampled_from([None, "guide", "price"]),
+        "direction": st.sampled_from([None, "inbound", "outbound"]),
+        "value": NUMBERS,
+    }
+    outcome = happening | {"outcome": st.sampled_from(["won", "lost", "postponed"])}
+    consent = happening | {
+        "status": st.sampled_from(["objection", "consent"]),
+        "purpose": st.sampled_from([None, "mail"]),
+    }
+    tables = {
+        "leads": versions,
+        "interactions": draw(st.lists(st.fixed_dictionaries(interaction), max_size=14)),
+        "outcomes": draw(st.lists(st.fixed_dictionaries(outcome), max_size=3)),
+        "consents": draw(st.lists(st.fixed_dictionaries(consent), max_size=2)),
+    }
+    for name, rows in tables.items():
+        for row in rows:
+            row["known_at"] += row[OWN_TIME[name]]
+    return Company(**tables, moments=draw(st.lists(at, min_size=1, max_size=4)))

@@ -1,0 +1,199 @@
+"""What every feature promises, for any small company."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leadscore.features.matrix import FAMILIES, build_matrix, catalogue
+from leadscore.features.view import look
+from leadscore.features.vocabulary import settle, sum_censuses, take_census
+from leadscore.model.train import assemble
+from leadscore.snapshots import Snapshots, as_known, at_risk
+from leadscore.timeline import DAY
+from reference import families_reference as slow
+from strategies import companies
+from world import bucket, config, lengths, looks, vocabulary
+
+WORDS = vocabulary(
+    numbers=("size",),
+    categories={"country": ("DE", "FR")},
+    windows=lengths("1d", "7d"),
+    half_lives=lengths("12h", "5d"),
+)
+FEW = settings(max_examples=40, deadline=None)
+
+
+def _matrix(company, pairs):
+    leads, history = company.bucket()
+    return build_matrix(leads, history, looks(leads, pairs), WORDS)
+
+
+def _same_bits(left, right):
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+@given(company=companies())
+@FEW
+def test_families_equal_their_slow_reference(company):
+    pairs = company.pairs()
+    found = _matrix(company, pairs)
+    # Among interactions of one moment the store decides the order; the reference takes it from there.
+    ordered = {lead: _in_stored_order(company, lead) for lead in company.lead_ids}
+    for (lead, as_of), row in zip(pairs, found, strict=True):
+        versions = [version for version in company.leads if version["lead_id"] == lead]
+        expected = slow.snapshot(versions, ordered[lead], as_of, WORDS)
+        names = [feature.name for feature in catalogue(WORDS)]
+        assert sorted(expected) == sorted(names)
+        wanted = np.array([expected[name] for name in names], np.float64).astype(np.float32)
+        np.testing.assert_allclose(row, wanted, rtol=1e-5, err_msg=f"{lead} {as_of}")
+
+
+def _in_stored_order(company, lead):
+    leads, history = company.of([lead]).bucket()
+    assert len(leads) == 1
+    return [
+        {
+            "occurred_at": int(history.time[row]),
+            "known_at": int(history.known_at[row]),
+            "kind": history.kind.words[history.kind.codes[row]],
+            "content_id": ([*history.content.words, None])[history.content.codes[row]],
+            "value": None if np.isnan(history.value[row]) else float(history.value[row]),
+        }
+        for row in range(len(history))
+    ]
+
+
+@given(company=companies())
+@FEW
+def test_a_snapshot_is_the_same_without_the_future_the_other_leads_and_the_other_snapshots(company):
+    """Training sees all that was known in the end and a whole grid; scoring what was known then and one moment."""
+    pairs = company.pairs()
+    together = _matrix(company, pairs)
+    for place, (lead, as_of) in enumerate(pairs):
+        alone = _matrix(company.known_before(as_of).of([lead]), [(lead, as_of)])
+        assert _same_bits(together[place : place + 1], alone)
+
+
+@given(company=companies(), data=st.data())
+@FEW
+def test_the_future_is_invisible(company, data):
+    """Whatever happens at or after as_of, or is learned then of the past, no feature of as_of moves."""
+    as_of = company.moments[0]
+    pairs = [pair for pair in company.pairs() if pair[1] == as_of]
+    lag = st.sampled_from([0, 1, DAY])
+    happened = st.integers(-10 * DAY, 10 * DAY) | st.sampled_from([0, -1, -DAY, -7 * DAY])
+    for lead in company.lead_ids:
+        for after, later in data.draw(st.lists(st.tuples(happened, lag), max_size=3)):
+            occurred_at = as_of + after
+            surprise = {"lead_id": lead, "occurred_at": occurred_at, "known_at": max(occurred_at, as_of) + later}
+            surprise |= {"kind": "mail", "content_id": "price", "value": 7.0}
+            added = type(company)(
+                company.leads,
+                [*company.interactions, surprise],
+                company.outcomes,
+                company.consents,
+                company.moments,
+            )
+            assert _same_bits(_matrix(company, pairs), _matrix(added, pairs))
+
+
+@given(company=companies())
+@FEW
+def test_who_is_at_risk_is_the_same_seen_from_then_and_from_later(company):
+    """As long as everything is known when it happens: what is learned late, and a no, do change the past."""
+    prompt = company._each(
+        lambda name, rows: [
+            {**row, "known_at": row["created_at" if name == "leads" else "occurred_at"]} for row in rows
+        ]
+    )
+    for as_of in company.moments:
+        lists = []
+        for known in (prompt, prompt.known_before(as_of)):
+            leads, _ = bucket(known.leads, (), known.outcomes, ()) if known.leads else ((), ())
+            lists.append([leads.lead_id[row] for row in at_risk(leads, np.array([as_of])).lead] if leads else [])
+        assert lists[0] == lists[1]
+
+
+@given(company=companies())
+@FEW
+def test_each_snapshot_sees_what_had_happened_and_was_known(company):
+    leads, history = company.bucket()
+    snapshots = looks(leads, company.pairs())
+    seen, viewer = as_known(history, snapshots)
+    assert np.all(np.diff(viewer) >= 0)
+    assert set(viewer.tolist()) <= set(range(seen.n_leads))
+    facts = ("time", "known_at", "value")
+
+    def told(own, rows):
+        return [
+            (own.kind.words[own.kind.codes[row]], own.content.codes[row], *(repr(getattr(own, f)[row]) for f in facts))
+            for row in rows
+        ]
+
+    for lead, as_of, of in zip(snapshots.lead, snapshots.as_of, viewer, strict=True):
+        own = range(history.indptr[lead], history.indptr[lead + 1])
+        expected = [row for row in own if history.time[row] < as_of and history.known_at[row] < as_of]
+        found = [row for row in range(seen.indptr[of], seen.indptr[of + 1]) if seen.time[row] < as_of]
+        assert told(seen, found) == told(history, expected)
+
+
+@given(company=companies(), weeks=st.integers(-3000, 3000))
+@FEW
+def test_shifting_the_calendar_by_whole_weeks_changes_nothing(company, weeks):
+    moved = company.shifted(weeks * 7 * DAY)
+    assert _same_bits(_matrix(company, company.pairs()), _matrix(moved, moved.pairs()))
+
+
+@given(company=companies(), data=st.data())
+@FEW
+def test_how_leads_are_divided_into_buckets_changes_nothing(company, data):
+    ids = company.lead_ids
+    part = {lead: data.draw(st.integers(0, 2), label=lead) for lead in ids}
+    parts = [company.of([lead for lead in ids if part[lead] == k]) for k in data.draw(st.permutations(range(3)))]
+    settings_ = config(horizons=("2d", "5d", "9d"))
+    moments = np.unique(np.array(company.moments, np.int64))
+    whole, cut = [company.bucket()], [own.bucket() for own in parts if own.leads]
+    one, many = (assemble(buckets, WORDS, settings_, moments, int(moments[-1])) for buckets in (whole, cut))
+    assert one.lead_id.tolist() == many.lead_id.tolist()
+    for name in ("as_of", "matrix", "rfm"):
+        assert _same_bits(getattr(one, name), getattr(many, name))
+    for name in ("by_horizon", "matured", "in_interval", "teaches"):
+        assert _same_bits(getattr(one.labels, name), getattr(many.labels, name))
+    frozen = [settle(sum_censuses(take_census(*own) for own in buckets), settings_) for buckets in (whole, cut)]
+    assert frozen[0] == frozen[1]
+
+
+def _words(*likely):
+    return st.lists(st.sampled_from(likely) | st.text(min_size=1, max_size=5), max_size=3, unique=True).map(sorted)
+
+
+@given(
+    kinds=_words("other", "all", "created", "mail", "mail_7d", "{x}", "{", "state").map(
+        lambda words: tuple(
+            word for word in words if word != "other"
+        )  # settled vocabularies hold none, see test_catalogue
+    ),
+    numbers=_words("age_days", "active_days", "{y}", "days_in_state"),
+    words=_words("FR", "{z}", "other"),
+)
+@FEW
+def test_every_catalogue_names_its_columns_once_and_can_say_any_value(kinds, numbers, words):
+    given_words = vocabulary(kinds=kinds, numbers=tuple(numbers), categories={"country": tuple(words), "{c}": ("{d}",)})
+    names = [feature.name for feature in catalogue(given_words)]
+    assert len(set(names)) == len(names)
+    leads, history = bucket("lead_id | created_at\nada | 0", "lead_id | occurred_at | kind\nada | 1 | mail")
+    snapshots = looks(leads, [("ada", int(leads.created_at[0]) + 9 * DAY)])
+    for family in FAMILIES.values():
+        features = family.catalogue(given_words)
+        for asked in (snapshots, Snapshots(snapshots.lead[:0], snapshots.as_of[:0])):
+            assert family.compute(look(leads, history, asked), given_words).shape == (len(asked), len(features))
+        for feature in features:
+            assert feature.family == family.NAME
+            for language in ("en", "fr"):
+                for value in (0.0, 1.0, 0.03, -2.5, 1e30, float("nan")):
+                    said = feature.say(value, language)
+                    assert said
+                    assert "{value}" not in said
+                    assert "{{" not in said or "{{" in "".join([*kinds, *numbers, *words])

@@ -1,0 +1,188 @@
+"""What the model promises: a coherent curve, the same bits every time, and contributions that add up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from leadscore.features.matrix import build_matrix
+from leadscore.model.bundle import curve, read_bundle
+from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, log_loss
+from leadscore.model.explain import explain
+from leadscore.model.train import at_risk_on
+from leadscore.scoring.score import rank, score_bucket
+from world import bucket, day, funnel, funnel_reader, learned_funnel
+
+MARGINS = arrays(np.float64, (6, 3), elements=st.floats(-45, 45))
+CALIBRATORS = st.builds(Calibrator, st.floats(0.05, 20), st.floats(-20, 20)) | st.just(Calibrator())
+CHANCES = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 1e-6, 0.5, 1 - 1e-6, 1.0]), min_size=2, max_size=20)
+
+
+def _bundle():
+    return learned_funnel()[3]
+
+
+def _matrix():
+    return learned_funnel()[1].examples.matrix[::40]
+
+
+def _as_model_input(width):
+    """Rows no lead ever had: far out, missing, zero."""
+    values = st.floats(width=32, allow_infinity=False) | st.sampled_from([0.0, np.nan])
+    return arrays(np.float32, st.tuples(st.integers(1, 4), st.just(width)), elements=values, fill=st.just(np.nan))
+
+
+def _same_bits(left, right):
+    return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
+
+
+@given(margins=MARGINS, calibrator=CALIBRATORS)
+@settings(max_examples=200, deadline=None)
+def test_the_curve_never_falls_and_never_reaches_certainty(margins, calibrator):
+    chances = calibrator.apply(curve(margins))
+    assert np.all(chances[:, 1:] >= chances[:, :-1])
+    assert chances.min() > 0
+    assert chances.max() < 1
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_bundle_keeps_the_curve_coherent_for_any_row(data):
+    bundle = _bundle()
+    matrix = data.draw(_as_model_input(len(bundle.features)))
+    chances = bundle.readiness(matrix)
+    assert np.all(chances[:, 1:] >= chances[:, :-1])
+    assert chances.min() > 0
+    assert chances.max() < 1
+
+
+@given(chances=CHANCES, calibrator=CALIBRATORS)
+@settings(max_examples=200, deadline=None)
+def test_calibration_never_reverses_a_ranking(chances, calibrator):
+    before = np.sort(np.array(chances))
+    assert np.all(np.diff(calibrator.apply(before)) >= 0)
+
+
+@given(chances=arrays(np.float64, (2, 12, 3), elements=st.floats(0.01, 0.99)), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_calibrator_is_kept_only_where_the_last_cohort_gains_and_never_turns_a_ranking_round(chances, data):
+    hits = data.draw(arrays(np.bool_, chances.shape))
+    cohorts = [Judged(np.sort(p, axis=1), hit, np.ones_like(hit)) for p, hit in zip(chances, hits, strict=True)]
+    found, losses = choose_calibrator(cohorts)
+    assert found.slope > 0
+    if found != Calibrator():
+        assert losses["log_loss_calibrated"] < losses["log_loss_plain"]
+        assert losses["log_loss_plain"] == log_loss(hits[1].ravel(), cohorts[1].readiness.ravel())
+
+
+def test_a_row_has_the_same_bits_alone_and_among_many():
+    bundle, matrix = _bundle(), _matrix()
+    together = bundle.readiness(matrix)
+    assert len(together) > 50
+    assert _same_bits(together, np.concatenate([bundle.readiness(matrix[k : k + 1]) for k in range(len(matrix))]))
+    fortran = np.asfortranarray(matrix)
+    assert _same_bits(together, bundle.readiness(fortran))
+
+
+def test_without_rows_there_is_nothing_to_say():
+    bundle = _bundle()
+    nobody = _matrix()[:0]
+    assert bundle.readiness(nobody).shape == (0, 3)
+    assert explain(bundle, nobody, 1).by_feature.shape == nobody.shape
+
+
+def test_a_bundle_written_and_read_is_the_same_bundle(tmp_path):
+    bundle, matrix = _bundle(), _matrix()
+    bundle.write(tmp_path)
+    again = read_bundle(tmp_path)
+    assert again.version == bundle.version
+    assert again.features == bundle.features
+    assert _same_bits(again.readiness(matrix), bundle.readiness(matrix))
+    (tmp_path / "again").mkdir()
+    again.write(tmp_path / "again")
+    for name in ("trees.txt", "bundle.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_version_names_everything_that_changes_a_score():
+    bundle = _bundle()
+    changed = [
+        replace(bundle, trees=bundle.trees.replace("end of trees", "end of  trees")),
+        replace(bundle, base=replace(bundle.base, intercept=bundle.base.intercept + 1e-12)),
+        replace(bundle, calibrator=Calibrator(1.0, 1e-9)),
+        replace(bundle, reference=bundle.reference[:-1]),
+        replace(bundle, horizons={**bundle.horizons, "3d": 1}),
+        replace(bundle, vocabulary=replace(bundle.vocabulary, time_zone="Europe/Paris")),
+    ]
+    versions = {bundle.version, *(other.version for other in changed)}
+    assert len(versions) == 1 + len(changed)
+
+
+PROGRAM = """
+from threadpoolctl import threadpool_info
+from world import learned_funnel
+version = learned_funnel()[3].version
+print(version, max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"))
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_same_data_and_seed_give_the_same_bundle_whatever_the_number_of_threads(threads):
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": str(Path(__file__).parents[1])}
+    told = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert told == [_bundle().version, threads]
+
+
+def test_how_leads_are_divided_into_buckets_changes_no_bit_of_the_bundle():
+    assert learned_funnel(parts=3)[3].version == _bundle().version
+
+
+@pytest.mark.parametrize("horizon", [0, 1, 2])
+def test_contributions_and_offset_add_up_to_the_margin(horizon):
+    bundle, matrix = _bundle(), _matrix()
+    found = explain(bundle, matrix, horizon)
+    np.testing.assert_allclose(found.by_feature.sum(axis=1) + found.offset, found.margin, atol=1e-6)
+    margins = bundle.margins(matrix)[:, : horizon + 1]
+    assert np.all(found.margin <= margins.max(axis=1) + 1e-9)
+    assert np.all(found.margin >= margins.min(axis=1) - 1e-9)
+    # Of the first horizon there is one interval, and nothing to average.
+    if horizon == 0:
+        np.testing.assert_allclose(found.margin, margins[:, 0])
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_contributions_add_up_for_any_row(data):
+    bundle = _bundle()
+    matrix = data.draw(_as_model_input(len(bundle.features)))
+    found = explain(bundle, matrix, 1)
+    np.testing.assert_allclose(found.by_feature.sum(axis=1) + found.offset, found.margin, atol=1e-6)
+
+
+def test_a_list_is_the_same_whatever_came_later_and_however_leads_are_divided():
+    """Late rows are cut off by the reader; here everything that will ever happen is in the bucket."""
+    config, _, _, bundle = learned_funnel()
+    as_of = day("75")
+    lists = []
+    for parts in (1, 4):
+        scored = [score_bucket(own, bundle, config, as_of)[0] for own in funnel_reader(parts)(as_of)]
+        lists.append(rank(scored, bundle, config, as_of, "run", {}))
+    assert lists[0].num_rows > 50
+    assert lists[0].equals(lists[1])
+    leads, history = bucket(*funnel())
+    known = at_risk_on(config, leads, np.array([as_of]))
+    late = bundle.readiness(build_matrix(leads, history, known, bundle.vocabulary))
+    ready = {leads.lead_id[row]: chance for row, chance in zip(known.lead, late[:, 1].tolist(), strict=True)}
+    listed = dict(zip(lists[0]["lead_id"].to_pylist(), lists[0]["p_7d"].to_pylist(), strict=True))
+    assert ready == listed

@@ -1,0 +1,74 @@
+"""A bundle on disk: what is no bundle, or not this version's, is refused in words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from leadscore.errors import StateError
+from leadscore.model.bundle import curve, read_bundle
+from world import learned_funnel
+
+
+def _written(tmp_path):
+    learned_funnel()[3].write(tmp_path)
+    return json.loads((tmp_path / "bundle.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda folder, _: (folder / "trees.txt").unlink(), "no readable bundle"),
+        (lambda folder, _: (folder / "bundle.json").unlink(), "no readable bundle"),
+        (lambda folder, _: (folder / "bundle.json").write_text("{"), "no readable bundle"),
+        (lambda folder, saved: _rewrite(folder, saved | {"format": 99}), "found bundle format 99"),
+        (lambda folder, saved: _rewrite(folder, saved | {"features": saved["features"][1:]}), "its features are not"),
+    ],
+)
+def test_what_is_not_a_whole_bundle_is_refused(tmp_path, spoil, sentence):
+    spoil(tmp_path, _written(tmp_path))
+    with pytest.raises(StateError, match=sentence) as refused:
+        read_bundle(tmp_path)
+    assert refused.value.hint == "Run `leadscore train`."
+
+
+def _rewrite(folder, saved):
+    (folder / "bundle.json").write_text(json.dumps(saved))
+
+
+def test_a_bundle_is_text_without_what_json_does_not_have(tmp_path):
+    _written(tmp_path)
+    assert "NaN" not in (tmp_path / "bundle.json").read_text(encoding="utf-8")
+    assert (tmp_path / "trees.txt").read_text(encoding="utf-8").startswith("tree\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.json", "trees.txt"]
+
+
+def test_a_matrix_of_another_width_is_wrong_use():
+    bundle = learned_funnel()[3]
+    with pytest.raises(AssertionError, match="columns"):
+        bundle.readiness(np.zeros((1, len(bundle.features) + 1), np.float32))
+
+
+def test_the_curve_is_one_minus_the_product_of_survivals():
+    hazards = np.array([[0.1, 0.2, 0.5], [1e-12, 1e-12, 1e-12]])
+    found = curve(np.log(hazards / (1 - hazards)))
+    np.testing.assert_allclose(found[0], [0.1, 1 - 0.9 * 0.8, 1 - 0.9 * 0.8 * 0.5])
+    np.testing.assert_allclose(found[1], [1e-12, 2e-12, 3e-12], rtol=1e-6)  # small chances stay exact
+
+
+def test_what_is_learned_was_known_and_its_labels_closed():
+    config, learned, cohorts, bundle = learned_funnel()
+    as_of, spacing = bundle.as_of, config.snapshots.spacing.microseconds
+    examples = learned.examples
+    assert examples.as_of.max() == as_of - spacing
+    shortest = config.horizons[0].microseconds
+    assert np.array_equal(examples.labels.teaches[:, 0], examples.as_of + shortest <= as_of)
+    assert [cohort.origin for cohort in cohorts] == sorted(cohort.origin for cohort in cohorts)
+    for cohort in cohorts:
+        assert cohort.matured.all()
+        assert cohort.as_of.min() == cohort.origin
+    assert bundle.facts["calibration"]["kept"]
+    # The funnel's leads convert the sooner, the more they call: the model must have seen it.
+    assert bundle.facts["judged"]["7d"]["model"]["auc"] > 0.75

@@ -1,0 +1,126 @@
+"""What a feature says to people, and which words get columns of their own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from leadscore.features.catalogue import span
+from leadscore.features.matrix import catalogue, switch_off_idle
+from leadscore.features.vocabulary import Vocabulary, as_number, settle, sum_censuses, take_census
+from leadscore.timeline import DAY, HOUR, MINUTE
+from world import bucket, config, lengths, vocabulary
+
+NAN = float("nan")
+WORDS = vocabulary(
+    kinds=("mail", "{odd}"),
+    labels={"mail": {"fr": "courriel"}},
+    numbers=("size",),
+    categories={"country": ("FR",)},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "english", "french"),
+    [
+        ("count_mail_7d", 3, "3 × mail in the last 7 days", "3 × courriel en 7 jours"),
+        ("count_mail_7d", 0, "no mail in the last 7 days", "aucun « courriel » en 7 jours"),
+        ("count_{odd}_ever", 1, "1 × {odd} so far", "1 × {odd} jusqu'ici"),
+        ("count_{odd}_ever", 0, "no {odd} so far", "aucun « {odd} » jusqu'ici"),
+        ("count_other_ever", 2, "2 × other interaction so far", "2 × autre interaction jusqu'ici"),
+        ("days_since_mail", NAN, "no mail yet", "pas encore de « courriel »"),
+        ("days_since_mail", 0.5, "last mail 12 h ago", "dernier « courriel » il y a 12 h"),
+        ("days_since_mail", 1.2, "last mail 1 day ago", "dernier « courriel » il y a 1 jour"),
+        ("days_since_mail", 40.4, "last mail 40 days ago", "dernier « courriel » il y a 40 jours"),
+        ("busiest_day_share", 0.256, "26 % of the interactions on one day", "26 % des interactions en un seul jour"),
+        (
+            "warmth_mail_2d",
+            2.25,
+            "warmth of mail: 2.2 (half-life 2 days)",
+            "chaleur de « courriel » : 2,2 (demi-vie 2 jours)",
+        ),
+        ("warmth_2d", 0.031, "warmth of all interactions: 0.031 (half-life 2 days)", None),
+        ("profile_country=FR", 1, "country: FR", "country : FR"),
+        ("profile_country=FR", 0, "country is not FR", "country n'est pas FR"),
+        # A zero that is known is said; only what is not known is not.
+        ("profile_size", 0, "size: 0", "size : 0"),
+        ("profile_size", NAN, "size: not known", "size : inconnu"),
+        ("value_last", 0, "last value 0", "dernière valeur 0"),
+        ("value_last", NAN, "no value so far", "aucune valeur jusqu'ici"),
+        ("value_sum_7d", 0, "no value in the last 7 days", "aucune valeur en 7 jours"),
+        ("gap_variation", 0, "variation of the pauses: 0", "variation des pauses : 0"),
+        ("gap_variation", NAN, "too few interactions for a rhythm", "trop peu d'interactions pour un rythme"),
+    ],
+)
+def test_sentences(name, value, english, french):
+    feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
+    assert feature.say(value, "en") == english
+    assert feature.say(value, "fr") == french or french is None
+
+
+@pytest.mark.parametrize(
+    ("length", "english", "french"),
+    [(DAY, "1 day", "1 jour"), (36 * HOUR, "36 hours", "36 heures"), (90 * MINUTE, "90 minutes", "90 minutes")],
+)
+def test_spans(length, english, french):
+    assert (span(length, "en"), span(length, "fr")) == (english, french)
+
+
+def _settled(interactions, attributes=(), **settings):
+    leads = [{"lead_id": f"l{n:03}", "created_at": "0", "attributes": given} for n, given in enumerate(attributes)]
+    own = bucket(leads or "lead_id | created_at\nada | 0\nbob | 0", interactions)
+    return settle(take_census(*own), config(**settings))
+
+
+def test_the_most_frequent_kinds_get_columns_ties_in_alphabetical_order():
+    drawn = "lead_id | occurred_at | kind\n" + "\n".join(
+        f"ada | 1 | {kind}" for kind in ["c", "c", "b", "a", "d", "other", "other"]
+    )
+    assert _settled(drawn).kinds == ("a", "b", "c", "d")  # `other` is where those without a column go
+    assert _settled(drawn, features={"top_kinds": 2}).kinds == ("a", "c")
+
+
+def test_who_objected_teaches_no_words():
+    leads, history = bucket(
+        "lead_id | created_at | attributes\nada | 0 | country=FR\nbob | 1 | country=DE",
+        "lead_id | occurred_at | kind | value\nada | 1 | call | 5\nbob | 2 | mail | _",
+        consents="lead_id | occurred_at | status\nada | 1 | objection",
+    )
+    census = take_census(leads, history)
+    assert (dict(census.kinds), dict(census.present)) == ({"mail": 1}, {})
+    assert census.categories == {"country": {"DE": 1}}
+
+
+def test_attributes_are_numbers_or_categories_many_leads_share():
+    attributes = [{"size": str(n), "country": "FR" if n < 20 else "DE", "code": "x"} for n in range(39)]
+    found = _settled((), attributes)
+    assert found.numbers == ("size",)
+    assert found.categories == {"code": ("x",), "country": ("FR",)}  # 19 are too few for a column
+    nearly = [{"size": "many" if n < 2 else str(n)} for n in range(40)]
+    assert _settled((), nearly).numbers == ("size",)
+    assert _settled((), [*nearly, {"size": "few"}]).numbers == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), (" -1.5e3 ", -1500), ("1e39", NAN), ("inf", NAN), ("nan", NAN), ("many", NAN), (None, NAN), ("", NAN)],
+)
+def test_as_number(text, number):
+    assert as_number(text) == pytest.approx(number, nan_ok=True)
+
+
+def test_families_without_their_columns_are_off_and_say_why():
+    found = switch_off_idle(_settled("lead_id | occurred_at | kind\nada | 1 | mail"))
+    assert found.off == {"values": "no interaction has a value"}
+    assert "values" not in found.families
+    assert not any(feature.name.startswith(("value_", "different_contents")) for feature in catalogue(found))
+    nobody = switch_off_idle(settle(sum_censuses([]), config()))
+    assert nobody.families == ("profile",)
+
+
+def test_a_vocabulary_survives_json_in_its_order():
+    saved = vocabulary(windows=lengths("7d", "30d", "90d"), half_lives=lengths("3d", "14d"), off={"values": "none"})
+    again = Vocabulary.from_dict(json.loads(json.dumps(saved.to_dict())))
+    assert again == saved
+    assert catalogue(again) == catalogue(saved)

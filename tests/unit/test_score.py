@@ -1,0 +1,184 @@
+"""Scoring one moment: who is on the list, what is said of each, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from leadscore.scoring.score import Counts, interval, rank, score_bucket, scores_schema
+from leadscore.timeline import DAY
+from world import FUNNEL_AS_OF, config, day, funnel_reader, learned_funnel, without_trees
+from world import bucket as drawn
+
+AS_OF = day(FUNNEL_AS_OF)
+
+
+def listed(previous=None, **settings):
+    trained, _, _, bundle = learned_funnel()
+    used = trained.model_copy(update=settings)
+    scored = [score_bucket(own, bundle, used, AS_OF) for own in funnel_reader(3)(AS_OF)]
+    table = rank([part for part, _ in scored], bundle, used, AS_OF, "run", previous or {})
+    return table, sum((counts for _, counts in scored), Counts()), bundle
+
+
+def test_everyone_is_on_the_list_or_counted_once_elsewhere():
+    leads, _ = bucket = drawn(
+        """
+        lead_id | created_at | closes_at
+        ada     | 70         | _
+        bob     | 70         | _
+        cyd     | 70         | _
+        dan     | 70         | 75
+        eve     | 70         | 75
+        """,
+        "lead_id | occurred_at | kind\nada | 71 | mail",
+        "lead_id | occurred_at | outcome\nbob | 72 | won\ncyd | 73 | lost\neve | 73 | lost",
+        "lead_id | occurred_at | status\ncyd | 74 | objection",
+    )
+    trained, _, _, bundle = learned_funnel()
+    scored, counts = score_bucket(bucket, bundle, trained, AS_OF)
+    assert scored.lead_id == ["ada"]
+    assert counts == Counts(leads=5, delivered=1, objected=1, ended=2, closed=1)
+    assert len(leads) == counts.delivered + counts.objected + counts.ended + counts.closed
+
+
+def test_a_bucket_with_nobody_at_risk_gives_nobody():
+    bucket = drawn("lead_id | created_at\nada | 70", (), "lead_id | occurred_at | outcome\nada | 72 | won")
+    trained, _, _, bundle = learned_funnel()
+    scored, counts = score_bucket(bucket, bundle, trained, AS_OF)
+    assert (len(scored), counts.ended) == (0, 1)
+    empty = rank([scored], bundle, trained, AS_OF, "run", {})
+    assert empty.num_rows == 0
+    assert empty.schema == scores_schema(("3d", "7d", "14d"))
+
+
+def test_the_list_is_ranked_and_coherent():
+    table, counts, bundle = listed(capacity=5)
+    columns = table.to_pydict()
+    n = table.num_rows
+    assert n == counts.delivered > 50
+    assert columns["rank"] == list(range(1, n + 1))
+    assert len(set(columns["lead_id"])) == n
+    chances = np.stack([columns[f"p_{name}"] for name in ("3d", "7d", "14d")], axis=1)
+    assert np.all(np.diff(chances, axis=1) >= 0)
+    assert np.all(np.diff(chances[:, 1]) <= 0)
+    assert np.all(np.diff(columns["score"]) <= 0)
+    assert set(columns["score"]) <= set(range(1, 100))
+    assert "".join(columns["grade"]).startswith("AAAAA" + "B" * 10 + "C")
+    assert columns["action"][:16] == ["call"] * 5 + ["nurture"] * 11
+    assert columns["action"][-1] == "none"
+    assert np.all(np.array(columns["p_lo"]) <= chances[:, 1])
+    assert np.all(np.array(columns["p_hi"]) >= chances[:, 1])
+    assert set(columns["model_version"]) == {bundle.version}
+    assert table.schema == scores_schema(("3d", "7d", "14d"))
+
+
+def test_the_columns_are_those_others_rely_on():
+    names = scores_schema(("14d", "30d", "90d")).names
+    assert " ".join(names) == (
+        "lead_id account_id as_of run_id model_version rank score grade p_14d p_30d p_90d p_lo p_hi known trend "
+        "score_prev reason_1_code reason_1_text reason_1_sign reason_2_code reason_2_text reason_2_sign "
+        "reason_3_code reason_3_text reason_3_sign action expires_at"
+    )
+
+
+def test_the_list_follows_the_horizon_it_is_ranked_by():
+    trained, *_ = learned_funnel()
+    by_longest, _, _ = listed(rank_by=trained.horizons[2])
+    assert np.all(np.diff(by_longest["p_14d"].to_numpy()) <= 0)
+
+
+def test_what_changed_since_the_previous_slot():
+    table, _, _ = listed()
+    first, second, third = table["lead_id"].to_pylist()[:3]
+    scores = table["score"].to_pylist()
+    again, _, _ = listed({first: scores[0] - 5, second: scores[1] + 5, third: scores[2], "gone": 50})
+    assert again["trend"].to_pylist()[:4] == ["improving", "declining", "steady", "not_enough_info"]
+    assert again["score_prev"].to_pylist()[:4] == [scores[0] - 5, scores[1] + 5, scores[2], None]
+    assert again.drop_columns(["trend", "score_prev"]).equals(table.drop_columns(["trend", "score_prev"]))
+
+
+@pytest.mark.parametrize(("valid_for", "days"), [(None, 3), ("36h", 1.5)])
+def test_a_score_expires(valid_for, days):
+    settings = {} if valid_for is None else {"delivery": config(delivery={"valid_for": valid_for}).delivery}
+    table, _, _ = listed(**settings)
+    assert set(table["expires_at"].cast("int64").to_pylist()) == {AS_OF + int(days * DAY)}
+
+
+def test_how_much_we_know_of_a_lead():
+    def mails(lead, number, kind="mail"):
+        return [{"lead_id": lead, "occurred_at": f"{70 + n / 4}", "kind": kind} for n in range(number)]
+
+    about = {"none": 0, "one": 1, "two": 2, "three": 3, "nine": 9, "ten": 10, "abroad": 10, "early": 10}
+    leads = [
+        {"lead_id": lead, "created_at": "60", "attributes": {"country": "IT" if lead == "abroad" else "FR"}}
+        for lead in [*about, "strange"]
+    ]
+    # What was not known at the moment does not count.
+    rows = [row for lead, number in about.items() for row in mails(lead, number)]
+    rows = [{**row, "known_at": "80"} if row["lead_id"] == "early" else row for row in rows]
+    rows += [*mails("strange", 9), *mails("strange", 1, kind="fax")]
+    trained, _, _, bundle = learned_funnel()
+    scored, _ = score_bucket(drawn(leads, rows), bundle, trained, AS_OF)
+    assert dict(zip(scored.lead_id, scored.known, strict=True)) == {
+        "none": "unknowable",
+        "one": "low",
+        "two": "low",
+        "three": "medium",
+        "nine": "medium",
+        "ten": "high",
+        "abroad": "medium",  # a country the model never met
+        "strange": "medium",  # nor this kind
+        "early": "unknowable",
+    }
+
+
+def test_reasons_are_the_strongest_concepts_in_words_of_the_catalogue():
+    table, _, bundle = listed()
+    concepts = {feature.concept for feature in bundle.features}
+    for number in (1, 2, 3):
+        assert set(table[f"reason_{number}_code"].to_pylist()) <= concepts
+        assert set(table[f"reason_{number}_sign"].to_pylist()) <= {-1, 1}
+        assert all(table[f"reason_{number}_text"].to_pylist())
+    codes = np.array([table[f"reason_{number}_code"].to_pylist() for number in (1, 2, 3)])
+    assert all(len(set(column)) == 3 for column in codes.T)
+    # The readiest call a lot, and that is why.
+    assert all("call" in text for text in table["reason_1_text"].to_pylist()[:3])
+    assert pc.all(pc.equal(table["reason_1_sign"].slice(0, 3), 1)).as_py()
+    french, _, _ = listed(language="fr")
+    assert french["reason_1_code"].equals(table["reason_1_code"])
+    assert not french["reason_1_text"].equals(table["reason_1_text"])
+
+
+def test_a_reason_is_said_by_a_feature_of_its_own_concept():
+    table, _, bundle = listed()
+    for row in table.slice(0, 40).to_pylist():
+        members = [feature for feature in bundle.features if feature.concept == row["reason_1_code"]]
+        begins = [feature.sentence["en"].partition("{value}")[0] for feature in members]
+        absent = [feature.absent["en"] for feature in members]
+        assert row["reason_1_text"] in absent or any(row["reason_1_text"].startswith(begin) for begin in begins)
+
+
+def test_a_model_without_contributions_gives_no_reasons():
+    trained, _, _, bundle = learned_funnel()
+    constant = replace(bundle.base, coef=np.zeros_like(bundle.base.coef))
+    mute = without_trees(bundle, base=constant)
+    scored, _ = score_bucket(next(iter(funnel_reader(3)(AS_OF))), mute, trained, AS_OF)
+    assert {tuple(reasons) for reasons in scored.reasons} == {()}
+    table = rank([scored], mute, trained, AS_OF, "run", {})
+    assert set(table["reason_1_code"].to_pylist()) == {None}
+
+
+def test_the_interval_holds_the_chance_and_is_missing_where_nothing_was_measured():
+    _, _, _, bundle = learned_funnel()
+    chance = np.array([0.05, 0.5, 0.9])
+    # In the first bin chances were too low, if anything, in the second right, in the last off by a logit either way.
+    measured = {"edges": (0.1, 0.6), "below": (0.0, 0.0, -1.0), "above": (np.log(3), 0.0, 1.0)}
+    lo, hi = interval(chance, replace(bundle, reliability=measured))
+    assert lo[:2].tolist() == [0.05, 0.5]
+    np.testing.assert_allclose(hi[:2], [3 * 0.05 / (1 + 2 * 0.05), 0.5])
+    np.testing.assert_allclose([lo[2], hi[2]], [0.9 / (0.9 + 0.1 * np.e), 0.9 * np.e / (0.9 * np.e + 0.1)])
+    assert all(np.isnan(side).all() for side in interval(chance, replace(bundle, reliability={})))

@@ -65,6 +65,7 @@ _SETTINGS = {
     # A server that is away costs a training a minute at most, not the four of MLflow's own patience.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",  # which is drawn from the global generator
     "GIT_PYTHON_REFRESH": "quiet",  # no git on the machine is no reason for a warning
 }
 
@@ -132,10 +133,15 @@ def tracking_uri(config: Config) -> str:
     """Return MLflow's store: the configuration's, else MLFLOW_TRACKING_URI, else SQLite in the project."""
     uri = config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
-        return f"sqlite:///{_state(config) / 'mlflow.db'}"
+        return _sqlite(_state(config) / "mlflow.db")
     file = uri.removeprefix("sqlite:///")
     # A relative path of the configuration is relative to its file, as all others.
-    return uri if file in {uri, ":memory:"} or file.startswith("/") else f"sqlite:///{config.root.absolute() / file}"
+    return uri if file == uri or file.startswith("/") else _sqlite(config.root.absolute() / file)
+
+
+def _sqlite(path: Path) -> str:
+    # SQLAlchemy reads the path as part of an address: `%41` would be an A, and what follows a question mark settings.
+    return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
 
 
 def record(config: Config, training: Training) -> Recorded:
@@ -225,17 +231,18 @@ def _store(config: Config) -> Iterator[tuple[Any, MlflowClient]]:
     import mlflow  # noqa: PLC0415 - takes more than a second, and must come after `configure`
 
     before = os.environ.get("MLFLOW_TRACKING_URI")  # MLflow keeps its own there, too
-    state = _state(config)
+    path = list(sys.path)
     mlflow.set_tracking_uri(tracking_uri(config))
     try:
-        client = mlflow.MlflowClient()
-        # Two first starts on an empty database destroy it; the first call makes the tables.
-        with _locked(state / "mlflow.lock"):
+        # Two first starts on an empty database destroy it; the first calls make the tables.
+        with _locked(_state(config) / "mlflow.lock"):
+            client = mlflow.MlflowClient()
             client.search_experiments(max_results=1)
             client.search_registered_models(max_results=1)
         yield mlflow, client
     finally:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
+        sys.path[:] = path  # a model that is loaded puts its copy of leadscore in front of ours
 
 
 def _experiment(config: Config, client: MlflowClient) -> str:
@@ -403,11 +410,7 @@ def _check_round_trip(mlflow: Any, name: str, version: str, bundle: Bundle) -> N
 
     MLflow accepts a model that cannot be loaded; without this gate the alias would be the first to notice.
     """
-    path = list(sys.path)
-    try:
-        loaded = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
-    finally:
-        sys.path[:] = path  # MLflow puts the model's copy of leadscore in front of ours
+    loaded = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
     rows = example(bundle)
     same_bundle = loaded.unwrap_python_model().bundle.version == bundle.version
     expected = bundle.readiness(rows.to_numpy(dtype=np.float32))

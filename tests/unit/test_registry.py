@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from dataclasses import fields, replace
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+import leadscore
+from bundles import HORIZONS, tiny_bundle, tiny_examples, tiny_matrix
+from leadscore.config import Config
+from leadscore.errors import GateError
+from leadscore.model.bundle import Bundle
+from leadscore.model.calibrate import Judged
+from leadscore.model.evaluate import captured
+from leadscore.registry import plots, tracking
+from leadscore.registry.tracking import Training
+
+SOURCES = {
+    "leads": {"files": "a", "columns": {"lead_id": "i", "created_at": "c"}},
+    "interactions": {"files": "b", "columns": {"lead_id": "i", "occurred_at": "t", "kind": "k"}},
+}
+# What MLflow and its database layer will have to change is theirs to change.
+pytestmark = [pytest.mark.filterwarnings(f"ignore:::{module}") for module in ("mlflow", "sqlalchemy", "alembic")]
+
+
+def config_in(root, **settings):
+    settings = {"project": "tiny", "sources": SOURCES, "outcomes": {"converted": "won"}, **settings}
+    return Config.model_validate({**settings, "root": root})
+
+
+def training_of(bundle):
+    examples = tiny_examples(seed=3)
+    readiness = bundle.readiness(examples.matrix)
+    return Training(
+        bundle=bundle,
+        parameters={"trees": 5, "learning_rate": 0.03, "families": "profile, volume"},
+        metrics={"model_auc_14d": 0.75, "recency_auc_14d": 0.5, "model_lift_at_10_90d": float("nan")},
+        stepped=[{"model_auc_14d": 0.6}, {"model_auc_14d": 0.7, "model_brier_14d": float("nan")}],
+        inputs={"leads": ("/store/leads", 3), "interactions": ("s3://store/interactions", 7)},
+        cohort=Judged(readiness, examples.labels.by_horizon, examples.labels.matured),
+        baselines={"recency": readiness[::-1], "rfm_logit": readiness.round(1)},
+        tables={"backtest": pd.DataFrame({"origin": ["2026-01-01", "2026-02-01"], "auc": [0.6, None]})},
+        configuration="project: tiny # é\n",
+        tags={"data_version": "3", "configuration": "0123456789ab"},
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return tiny_bundle()
+
+
+@pytest.fixture(autouse=True)
+def _no_server_of_the_developer(monkeypatch):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory):
+    """A state folder with an empty database, to copy: making one takes MLflow seconds."""
+    config = config_in(tmp_path_factory.mktemp("blank"))
+    assert tracking.champion(config) is None
+    return config.state_path
+
+
+@pytest.fixture
+def config(tmp_path, blank):
+    shutil.copytree(blank, tmp_path / ".leadscore")
+    return config_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, bundle):
+    """A project with one recorded and crowned training; nothing in these tests changes it."""
+    root, elsewhere = tmp_path_factory.mktemp("a project"), tmp_path_factory.mktemp("elsewhere")
+    config = config_in(root)
+    environment, path = {**os.environ}, list(sys.path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(elsewhere)
+        recorded = tracking.record(config, training_of(bundle))
+        crowned = tracking.crown(config, recorded, tracking.champion(config), at=0)
+    assert crowned
+    assert recorded.reason == ""
+    changed = {name for name in os.environ if os.environ[name] != environment.get(name)}
+    return config, recorded, {"changed": changed, "path": sys.path == path, "elsewhere": list(elsewhere.iterdir())}
+
+
+@pytest.fixture
+def mlflow(project):
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking.tracking_uri(project[0]))
+    yield mlflow
+    mlflow.set_tracking_uri(None)
+
+
+def named(bundle, matrix):
+    return pd.DataFrame(matrix.astype(np.float64), columns=[feature.name for feature in bundle.features])
+
+
+# What a run says
+
+
+def test_a_run_says_what_was_trained_on_what_and_how_well(project, mlflow, bundle):
+    config, recorded, _ = project
+    run = mlflow.get_run(recorded.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "tiny 2024-10-04T00:00:00Z"
+    assert mlflow.get_experiment(run.info.experiment_id).name == config.project
+    assert run.data.params == {"trees": "5", "learning_rate": "0.03", "families": "profile, volume"}
+    assert run.data.metrics == {"model_auc_14d": 0.75, "recency_auc_14d": 0.5, "origin_model_auc_14d": 0.7}
+    history = mlflow.MlflowClient().get_metric_history(recorded.run_id, "origin_model_auc_14d")
+    assert [(point.step, point.value) for point in history] == [(0, 0.6), (1, 0.7)]
+    tags = {name: run.data.tags[f"leadscore.{name}"] for name in ("bundle", "data_version", "configuration")}
+    assert tags == {"bundle": bundle.version, "data_version": "3", "configuration": "0123456789ab"}
+    read = {given.dataset.name: (given.dataset.digest, given.tags[0].value) for given in run.inputs.dataset_inputs}
+    assert read == {"leads": ("v3", "training"), "interactions": ("v7", "training")}
+    sources = [json.loads(given.dataset.source) for given in run.inputs.dataset_inputs]
+    assert {(source["path"], source["delta_table_version"]) for source in sources} == {
+        ("/store/leads", 3),
+        ("s3://store/interactions", 7),
+    }
+
+
+def test_a_run_holds_the_configuration_the_tables_and_the_pictures(project, mlflow):
+    _, recorded, _ = project
+    files = {item.path for item in mlflow.MlflowClient().list_artifacts(recorded.run_id)}
+    assert files == {"configuration.yaml", "backtest.json", "gain.png", "calibration.png"}
+    uri = f"runs:/{recorded.run_id}"
+    assert mlflow.artifacts.load_text(f"{uri}/configuration.yaml") == "project: tiny # é\n"
+    assert mlflow.artifacts.load_dict(f"{uri}/backtest.json")["data"] == [["2026-01-01", 0.6], ["2026-02-01", None]]
+
+
+def test_recording_leaves_no_trace_but_in_the_state_folder_and_in_mlflows_switches(project):
+    config, _, seen = project
+    assert [path.name for path in config.root.iterdir()] == [".leadscore"]
+    assert seen["elsewhere"] == []
+    assert seen["path"]
+    # `configure` must come before MLflow is imported, so its switches stay; the store of a project does not.
+    assert seen["changed"] <= {*tracking._SETTINGS}
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_without_a_cohort_there_are_no_pictures_and_the_training_is_recorded(config, bundle):
+    recorded = tracking.record(config, replace(training_of(bundle), cohort=None, baselines={}, stepped=[]))
+    assert recorded.run_id
+    assert list(config.root.rglob("*.png")) == []
+
+
+# The registered model
+
+
+def test_the_champion_scores_like_the_bundle_bit_for_bit(mlflow, bundle):
+    model = mlflow.pyfunc.load_model("models:/tiny@champion")
+    matrix = tiny_matrix()
+    found = model.predict(named(bundle, matrix))
+    assert list(found.columns) == ["p_14d", "p_30d", "p_90d"]
+    np.testing.assert_array_equal(found.to_numpy(), bundle.readiness(matrix))
+
+
+def test_a_column_that_is_not_given_is_missing_and_the_order_does_not_matter(mlflow, bundle):
+    model = mlflow.pyfunc.load_model("models:/tiny@champion")
+    matrix = tiny_matrix()
+    absent = [1, 4]
+    given = named(bundle, matrix).drop(columns=[bundle.features[number].name for number in absent])
+    matrix[:, absent] = np.nan
+    np.testing.assert_array_equal(model.predict(given[given.columns[::-1]]).to_numpy(), bundle.readiness(matrix))
+
+
+def test_a_model_is_text_and_names_no_folder_it_came_from(project):
+    config, _, _ = project
+    (description,) = config.state_path.rglob("MLmodel")
+    folder = description.parent
+    lines = description.read_text(encoding="utf-8").splitlines()
+    told = "\n".join(line for line in lines if not line.startswith("artifact_path:"))  # its place in the store itself
+    for private in (str(Path(leadscore.__file__).parent), str(config.root), str(Path.cwd())):
+        assert private not in told
+    endings = {path.suffix for path in folder.rglob("*") if path.is_file() and path.name != "MLmodel"}
+    assert endings <= {".py", ".typed", ".yaml", ".txt", ".json", ".md", ".html", ".css", ".js", ".svg", ".sql", ""}
+    assert [path for path in folder.rglob("*") if "pickle" in path.name or path.suffix == ".pkl"] == []
+
+
+def test_a_model_that_does_not_give_back_the_bundle_gets_no_champion(config, bundle):
+    class Tilted(Bundle):
+        def readiness(self, matrix):
+            return np.nextafter(super().readiness(matrix), 1)
+
+    tilted = Tilted(**{field.name: getattr(bundle, field.name) for field in fields(Bundle)})
+    with pytest.raises(GateError, match="does not score like the bundle"):
+        tracking.record(config, training_of(tilted))
+    assert tracking.champion(config) is None
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking.tracking_uri(config))
+    try:
+        (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert run.info.status == "FAILED"
+
+
+def test_the_pins_are_what_the_served_model_imports():
+    """Neither fewer (it would not load elsewhere) nor more; MLflow pins itself."""
+    code = (
+        "import sys, leadscore.model.bundle; print(*(m.__file__ for n, m in sys.modules.items() if 'leadscore' in n))"
+    )
+    files = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    served = Path(tracking.__file__).parent / "served.py"
+    imported = {name for file in (*files, served) for name in top_level_imports(Path(file))}
+    outside = imported - set(sys.stdlib_module_names) - {"leadscore", "mlflow"}
+    distributions = packages_distributions()
+    assert sorted(tracking.REQUIREMENTS) == sorted({distributions[name][0].lower() for name in outside})
+
+
+def top_level_imports(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+# The champion's alias
+
+
+def test_the_alias_goes_to_no_one_when_it_moved_in_the_meantime(config):
+    seen = tracking.champion(config)
+    first, second = (tracking.record(config, training_of(tiny_bundle(as_of=moment))) for moment in (0, 1))
+    assert (seen, first.registered_version, second.registered_version) == (None, "1", "2")
+    assert tracking.crown(config, second, seen, at=1)
+    with pytest.raises(GateError, match="found version 2 as champion in MLflow, expected none"):
+        tracking.crown(config, first, seen, at=2)
+    assert tracking.champion(config) == "2"
+    assert tracking.crown(config, first, "2", at=3)
+    import mlflow
+
+    version = mlflow.MlflowClient(tracking.tracking_uri(config)).get_model_version_by_alias("tiny", "champion")
+    assert (str(version.version), version.tags["promoted_from"]) == (first.registered_version, "2")
+    assert version.tags["promoted_at"] == "1970-01-01T00:00:00.000003Z"
+
+
+# When things go wrong
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_training_outlives_a_server_that_is_away(tmp_path, bundle, caplog, monkeypatch):
+    uri = f"http://me:secret@127.0.0.1:{free_port()}"
+    config = config_in(tmp_path, tracking={"uri": uri})
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING, "leadscore"):
+        recorded = tracking.record(config, training_of(bundle))
+    assert time.monotonic() - started < 30
+    assert (recorded.run_id, recorded.registered_version) == (None, None)
+    assert "127.0.0.1" in recorded.reason
+    assert "the training is not recorded in MLflow" in caplog.text
+    assert "secret" not in caplog.text + str(recorded)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert tracking.champion(config) is None
+    assert not tracking.crown(config, replace(recorded, registered_version="1"), None, at=0)
+
+
+def test_runs_of_killed_processes_are_ended_and_no_others(config, bundle):
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    here = {"leadscore.host": tracking.platform.node()}
+    ours = {**here, "leadscore.pid": str(os.getpid())}
+    runs = {
+        "gone": {**here, "leadscore.pid": str(dead.pid), "leadscore.born": "1"},
+        "same number, later process": {**ours, "leadscore.born": "1"},
+        "alive": {**ours, "leadscore.born": tracking._born(os.getpid())},
+        "elsewhere": {"leadscore.host": "elsewhere", "leadscore.pid": str(dead.pid), "leadscore.born": "1"},
+        "somebody else's": {},
+    }
+    with tracking._store(config) as (_, client):
+        experiment = tracking._experiment(config, client)
+        ids = {client.create_run(experiment, tags=tags, run_name=name).info.run_id: name for name, tags in runs.items()}
+    assert tracking.record(config, training_of(bundle)).run_id
+    with tracking._store(config) as (_, client):
+        status = {name: client.get_run(run_id).info.status for run_id, name in ids.items()}
+    assert status == {
+        "gone": "KILLED",
+        "same number, later process": "KILLED",
+        "alive": "RUNNING",
+        "elsewhere": "RUNNING",
+        "somebody else's": "RUNNING",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "environment", "expected"),
+    [
+        (None, None, "sqlite:///{root}/.leadscore/mlflow.db"),
+        (None, "http://there:5000", "http://there:5000"),
+        ("http://here:5000", "http://there:5000", "http://here:5000"),
+        ("sqlite:///runs.db", None, "sqlite:///{root}/runs.db"),
+        ("sqlite:////srv/runs.db", None, "sqlite:////srv/runs.db"),
+    ],
+)
+def test_the_configuration_is_asked_first_then_the_environment(tmp_path, monkeypatch, written, environment, expected):
+    if environment:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", environment)
+    config = config_in(tmp_path, tracking={"uri": written})
+    assert tracking.tracking_uri(config) == expected.format(root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["é #1", "%41 ?"])
+def test_the_database_is_found_in_a_folder_of_any_name(tmp_path, name):
+    config = config_in(tmp_path / name)
+    assert tracking.champion(config) is None
+    assert (config.state_path / "mlflow.db").exists()
+
+
+def test_a_setting_of_the_user_stays(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    tracking.configure()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+
+
+def test_the_registry_is_imported_without_mlflow_and_matplotlib():
+    code = "import sys, leadscore.registry; print({'mlflow', 'matplotlib', 'sqlalchemy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+# Pictures
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=30), st.integers(0, 30))
+def test_the_gain_curve_says_what_evaluation_measures(rows, top):
+    hits = np.array([hit for hit, _ in rows] + [True])
+    p = np.array([level / 4 for _, level in rows] + [0.5])
+    worked, found = plots.gain(hits, p)
+    expected = captured(hits, p, min(top, len(p))) / hits.sum()
+    assert np.interp(top / len(p), worked, found) == pytest.approx(expected)
+
+
+def test_the_wilson_interval_is_that_of_the_tables():
+    # Newcombe (1998), table I: 81 of 263 and 0 of 20.
+    low, high = plots.wilson(np.array([81.0, 0.0]), np.array([263.0, 20.0]))
+    np.testing.assert_allclose(low, [0.2553, 0.0], atol=5e-5)
+    np.testing.assert_allclose(high, [0.3662, 0.1611], atol=5e-5)
+
+
+def test_pictures_show_only_horizons_with_something_to_show(bundle):
+    examples = tiny_examples(seed=3)
+    readiness = bundle.readiness(examples.matrix)
+    matured = examples.labels.matured.copy()
+    matured[:, 1:] = False
+    cohort = Judged(readiness, examples.labels.by_horizon, matured)
+    gain = plots.gain_figure(cohort, {"recency": readiness}, list(HORIZONS), ranked_by=1)
+    calibration = plots.calibration_figure(cohort, list(HORIZONS))
+    assert isinstance(gain, Figure)
+    assert isinstance(calibration, Figure)
+    assert gain.axes[0].get_title(loc="left").startswith("Conversions within 14d")
+    assert [axes.get_title(loc="left")[:10] for axes in calibration.axes] == ["within 14d"]
+    nothing = Judged(readiness, np.zeros_like(matured), examples.labels.matured)
+    assert plots.gain_figure(nothing, {}, list(HORIZONS), ranked_by=1) is None
+    assert plots.calibration_figure(nothing, list(HORIZONS)) is None
+
+
+# Whole processes
+
+
+RECORD = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:4]
+from bundles import tiny_bundle
+from test_registry import config_in, training_of
+from leadscore.registry import tracking
+recorded = tracking.record(config_in(Path(sys.argv[1])), training_of(tiny_bundle()))
+print(recorded.registered_version, recorded.reason)
+"""
+
+
+@pytest.mark.slow
+def test_two_first_trainings_at_once_are_both_recorded(tmp_path):
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", RECORD, str(tmp_path), str(here), str(here.parent)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=240) for process in both]
+    assert sorted(out for out, _ in said) == ["1 \n", "2 \n"], said
+
+
+@pytest.mark.slow
+def test_the_model_brings_leadscore_along(project, bundle, tmp_path):
+    """Without site initialisation the editable install is not there: only the model's own copy is left."""
+    config, _, _ = project
+    (description,) = config.state_path.rglob("MLmodel")
+    code = """
+import importlib.util, sys
+sys.path.append(sys.argv[2])
+assert importlib.util.find_spec("leadscore") is None
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+rows = pd.read_json(sys.stdin, orient="split", dtype="float64", precise_float=True)
+print(model.predict(rows).to_json(orient="values", double_precision=15))
+import leadscore
+assert leadscore.__file__.startswith(sys.argv[1]), leadscore.__file__
+"""
+    site = sysconfig.get_path("purelib")
+    rows = named(bundle, tiny_matrix(rows=4))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, str(description.parent), site],
+        input=rows.to_json(orient="split", double_precision=15),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), bundle.readiness(tiny_matrix(rows=4)), rtol=1e-12)
+
+
+def ask(url, body=None, patience=120.0):
+    """Ask a server that may still be starting."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own server
+    until = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - same
+                return answer.read()
+        except (urllib.error.URLError, ConnectionError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_mlflow_serves_the_champion(project, bundle, tmp_path):
+    config, _, _ = project
+    port = free_port()
+    tools = Path(sys.executable).parent
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking.tracking_uri(config)}
+    environment["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/tiny@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    rows = named(bundle, tiny_matrix(rows=3))
+    body = json.dumps({"dataframe_split": json.loads(rows.to_json(orient="split", double_precision=15))}).encode()
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        server = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            ask(f"http://127.0.0.1:{port}/ping")
+            answer = json.loads(ask(f"http://127.0.0.1:{port}/invocations", body, patience=0))
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+    found = pd.DataFrame(answer["predictions"])[[f"p_{name}" for name in HORIZONS]]
+    np.testing.assert_allclose(found.to_numpy(), bundle.readiness(tiny_matrix(rows=3)), rtol=1e-12)

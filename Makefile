@@ -49,6 +49,7 @@ docs: $(READY)  ## rewrite the generated pages of docs/reference
 
 bench: $(READY)  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_asof.py
+	@$(BIN)/python benchmarks/bench_examples.py
 
 pins: $(READY)  ## resolve requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \

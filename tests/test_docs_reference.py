@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from leadscore import errors
 from leadscore.config.shape import Config
-from leadscore.reference import PAGES, configuration_page, errors_page, key_paths, main
-
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+from leadscore.reference import DOCS, PAGES, configuration_page, errors_page, key_paths, main
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_committed_page_is_the_generated_one(name):
-    committed = (REFERENCE / name).read_text(encoding="utf-8")
+    committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == PAGES[name](), "run `python -m leadscore.reference`"
 
 
@@ -34,4 +30,11 @@ def test_each_family_of_errors_has_its_code_on_the_page():
 
 def test_the_pages_are_written_where_asked(tmp_path):
     main([str(tmp_path / "pages")])
-    assert {path.name for path in (tmp_path / "pages").iterdir()} == set(PAGES)
+    written = {str(path.relative_to(tmp_path / "pages")) for path in (tmp_path / "pages").rglob("*.md")}
+    assert written == set(PAGES)
+
+
+def test_a_stale_page_is_named(monkeypatch):
+    monkeypatch.setitem(PAGES, "reference/errors.md", lambda: "something else")
+    with pytest.raises(SystemExit, match=r"reference/errors\.md"):
+        main(["--check"])

@@ -1,6 +1,6 @@
-"""Write the reference pages that follow from the code: the configuration's keys, and the errors.
+"""Write the pages that follow from the code: the configuration's keys, the commands, the errors, the decisions.
 
-`python -m leadscore.reference` writes them to `docs/reference/`; a test compares them with the committed ones.
+`python -m leadscore.reference` writes them into `docs/`; a test compares them with the committed ones.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import annotated_types
 from pydantic_core import PydanticUndefined
+from typer.main import get_command
 
 from leadscore import errors
+from leadscore.cli import app
 from leadscore.config.shape import Config, Source, section_of
 from leadscore.contract.tables import TABLES, Table
 from leadscore.timeline import Duration
@@ -65,7 +67,38 @@ def errors_page() -> str:
     return "\n\n".join(["# Errors", _HEAD, text, _markdown(("exit code", "error", "who can act"), rows)]) + "\n"
 
 
-PAGES = {"configuration.md": configuration_page, "errors.md": errors_page}
+def commands_page() -> str:
+    """Describe each command in Markdown: what it does, its options."""
+    parts = ["# Commands", _HEAD, "`leadscore COMMAND --help` says the same on the terminal."]
+    for name, command in sorted(get_command(app).commands.items()):  # type: ignore[attr-defined]  # it is a group
+        rows = [
+            (f"`{' '.join(option.opts)}`", "required" if option.required else _told(option), option.help or "")
+            for option in command.params
+        ]
+        parts += [f"## `leadscore {name}`", command.help or "", _markdown(("option", "default", "meaning"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def decisions_page() -> str:
+    """List the decisions in Markdown: number and title, from the pages themselves."""
+    pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    titles = [path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for path in pages]
+    rows = [f"- [{title}]({path.name})" for path, title in zip(pages, titles, strict=True)]
+    return "\n".join(["# Decisions", "", _HEAD, "", *rows]) + "\n"
+
+
+def _told(option: Any) -> str:
+    default = option.default
+    return "" if default is None or default is False or callable(default) else f"`{default}`"
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {
+    "reference/configuration.md": configuration_page,
+    "reference/commands.md": commands_page,
+    "reference/errors.md": errors_page,
+    "decisions/README.md": decisions_page,
+}
 
 
 def key_paths() -> list[str]:
@@ -74,10 +107,15 @@ def key_paths() -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the pages into the folder given, or `docs/reference`."""
-    folder = Path(arguments[0]) if arguments else Path("docs/reference")
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the pages into the folder given, or `docs`; with `--check`, only say which are not up to date."""
+    if "--check" in arguments:
+        stale = [name for name, page in PAGES.items() if (DOCS / name).read_text(encoding="utf-8") != page()]
+        if stale:
+            sys.exit(f"error: not what the code says: {', '.join(stale)}; run `make docs`")
+        return
+    folder = Path(arguments[0]) if arguments else DOCS
     for name, page in PAGES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(page(), encoding="utf-8")
 
 

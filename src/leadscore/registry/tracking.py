@@ -410,11 +410,13 @@ def _check_round_trip(mlflow: Any, name: str, version: str, bundle: Bundle) -> N
 
     MLflow accepts a model that cannot be loaded; without this gate the alias would be the first to notice.
     """
-    loaded = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
     rows = example(bundle)
-    same_bundle = loaded.unwrap_python_model().bundle.version == bundle.version
-    expected = bundle.readiness(rows.to_numpy(dtype=np.float32))
-    if not same_bundle or not np.array_equal(loaded.predict(rows).to_numpy(), expected):
+    # From a server MLflow fetches the model into a folder that it leaves behind; this one goes.
+    with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
+        loaded = mlflow.pyfunc.load_model(f"models:/{name}/{version}", dst_path=place)
+        same_bundle = loaded.unwrap_python_model().bundle.version == bundle.version
+        found = loaded.predict(rows).to_numpy()
+    if not same_bundle or not np.array_equal(found, bundle.readiness(rows.to_numpy(dtype=np.float32))):
         raise GateError(
             f"models:/{name}/{version} does not score like the bundle {bundle.version} it was made of.",
             "The champion stays; please report this as a bug.",

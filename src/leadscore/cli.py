@@ -37,6 +37,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 DEFAULT_CONFIG = Path("leadscore.yaml")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from leadscore import __version__
+
+        print(f"leadscore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _leadscore(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Batch lead scoring: interaction history in, ranked and explained list out."""
+
+
 @app.command()
 def init(
     leads: Annotated[Path, typer.Option("--leads", help="File of leads.")],
@@ -170,6 +187,9 @@ def main() -> None:
             _fail(ConfigError(f"{place}: cannot be used: {error.strerror or error}.", "Check space and permissions."))
         )
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error, file=sys.stderr)
+            sys.exit(ConfigError.exit_code)
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # what the argument parser raises
             sys.exit(_fail(ConfigError(str(error.format_message()), "See leadscore --help.")))
         raise

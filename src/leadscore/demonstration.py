@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from leadscore import steps
 from leadscore.config import Config, read_config
+from leadscore.errors import ConfigError
 from leadscore.model.learn import Cohort, summarise
 from leadscore.progress import stage
 from leadscore.simulate import Company, export, simulate, write_truth
@@ -45,7 +47,11 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
         seed: Of the simulation.
         language: `en` or `fr`.
         seen_at: The moment the files come in.
+
+    Raises:
+        ConfigError: the folder holds something else; nothing of it is touched.
     """
+    _claim(folder, {"leads": leads, "seed": seed, "language": language})
     with stage(f"Simulating a company with {leads:,} leads over 18 months"):
         company = simulate(leads=leads, seed=seed)
     with stage("Writing its files as a CRM would export them"):
@@ -57,6 +63,19 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
     trained = steps.train(config, as_of, seen_at)
     result = steps.RunResult(ingested, trained, steps.score(config, as_of))
     return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), _mlflow_command(config))
+
+
+def _claim(folder: Path, arguments: Mapping[str, int | str]) -> None:
+    """Make the folder this demonstration's own; another company's store would mix with ours."""
+    marker = folder / "demo.json"
+    told = json.dumps(arguments) + "\n"
+    if folder.exists() and set(folder.iterdir()) - {folder / ".leadscore"}:
+        if not marker.exists() or marker.read_text(encoding="utf-8") != told:
+            found = "another demonstration" if marker.exists() else "files that are no demonstration"
+            raise ConfigError(f"{folder}: holds {found}.", "Remove it, or name another folder with --folder.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.write_text(told, encoding="utf-8")
 
 
 def _beside_truth(

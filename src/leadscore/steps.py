@@ -79,6 +79,7 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
+            "slot": str(self.score.path),
             "ingest": self.ingest.to_dict(),
             "train": self.train.to_dict() if self.train else None,
             "score": self.score.to_dict(),

@@ -28,6 +28,8 @@ from leadscore.store.lake import (
     engine,
     explained_disk_trouble,
     open_or_plan_lake,
+    quoted,
+    refuse_full_disk,
     write_lock,
 )
 
@@ -107,7 +109,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
         rules = {name: count_rules(connection, name) for name in TABLES}
         rejected_files = _write_rejected(connection, staged, per_file, config.data_path / "rejected", scratch)
         with progress_stage("Writing the store"):
-            _append_rows(connection, lake, tables)
+            _append_rows(connection, lake, _prepare(connection, tables, scratch))
             _append_ledger(connection, lake, staged, per_file, seen_at)
         versions = open_or_plan_lake(config).versions()
     return IngestResult(tables, rules, skipped, versions, rejected_files)
@@ -219,11 +221,21 @@ def _write_rejected(
     return list(ready)
 
 
-def _append_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: dict[str, Counts]) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, tables: dict[str, Counts], scratch: Path) -> dict[str, Path]:
+    """Write the rows to be added, sorted, one file per table with any: a full disk shows before the first commit."""
+    ready = {name: scratch / f"{name}.parquet" for name, counts in tables.items() if counts.accepted}
+    for name, path in ready.items():
+        connection.execute(
+            f"copy ({rows_to_add(TABLES[name])}) to {quoted(str(path))} (format parquet, compression zstd)"
+        )
+    refuse_full_disk(scratch, sum(path.stat().st_size for path in ready.values()))
+    return ready
+
+
+def _append_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, ready: dict[str, Path]) -> None:
     """Commit the tables one by one, leads first: a crash between two leaves facts out, and the next run adds them."""
-    for name, counts in tables.items():
-        if counts.accepted:
-            append(lake, name, connection.sql(rows_to_add(TABLES[name])).to_arrow_reader())
+    for name, path in ready.items():
+        append(lake, name, connection.sql(f"from read_parquet({quoted(str(path))})").to_arrow_reader())
 
 
 def _append_ledger(

@@ -68,6 +68,9 @@ STORE_COLUMNS: dict[str, dict[str, str]] = {
 
 _SAY_AFTER_SECONDS = 2.0
 _ASK_EVERY_SECONDS = 0.05
+_LOOKS_AFTER_FAILURE = 5
+_ROOM_PER_BYTE = 1.5
+_ROOM_FOR_LOGS = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,29 @@ def _nothing_left_behind(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if is_new:
-            shutil.rmtree(path, ignore_errors=True)
-        for left in set(path.rglob("*.parquet")) - before:
-            left.unlink(missing_ok=True)
+        # Delta Lake's own threads may go on for a moment after it has given up.
+        for _ in range(_LOOKS_AFTER_FAILURE):
+            if is_new:
+                shutil.rmtree(path, ignore_errors=True)
+            for left in set(path.rglob("*.parquet")) - before:
+                left.unlink(missing_ok=True)
+            time.sleep(_ASK_EVERY_SECONDS)
         raise
+
+
+def refuse_full_disk(path: Path, needed: int) -> None:
+    """Stop before a write that the disk has no room for: half-way, Delta Lake would complain in its own words.
+
+    Args:
+        path: A folder on the disk.
+        needed: Bytes of Parquet to be written; buckets and logs take some more.
+
+    Raises:
+        OSError: with the number of a full disk.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed * _ROOM_PER_BYTE + _ROOM_FOR_LOGS:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def replace_text(target: Path, text: str) -> None:

@@ -270,8 +270,9 @@ def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: i
     champion = shelf.read(config.models_path, seen) if seen else None
     verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
     if verdict.promote:
-        shelf.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
+        # The alias first: when another training took it in the meantime, that one stays champion here as well.
         tracking.crown(config, recorded, alias, now)
+        shelf.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
     return verdict
 
 

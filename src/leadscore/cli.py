@@ -6,9 +6,12 @@ Everything heavy is imported inside the commands, so that `leadscore --help` ans
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,13 +68,15 @@ def init(
 ) -> None:
     """Look at files and write a commented starting configuration."""
     from leadscore.guess import guess_config
+    from leadscore.store.lake import replace_text
 
     if config.exists() and not force:
         raise ConfigError(f"{config}: there is a configuration already.", "Name another file with -c, or use --force.")
     text = guess_config(leads, interactions, outcomes, config.parent)
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(text, encoding="utf-8")
-    _print({"config": str(config)}, as_json, lambda: print(f"Wrote {config}. Read its comments, then: leadscore run"))
+    replace_text(config, text)
+    then = "leadscore run" if config == DEFAULT_CONFIG else f"leadscore run -c {config}"
+    _print({"config": str(config)}, as_json, lambda: print(f"Wrote {config}. Read its comments, then: {then}"))
 
 
 @app.command()
@@ -173,36 +178,48 @@ def demo(
 
 def main() -> None:
     """Run a command; every error a person can act on becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name the terminal's encoding does not know is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
-    except LeadscoreError as error:
-        sys.exit(_fail(error))
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except typer.Abort:
         sys.exit(130)
-    except OSError as error:
-        place = error.filename or "The disk"
-        sys.exit(
-            _fail(ConfigError(f"{place}: cannot be used: {error.strerror or error}.", "Check space and permissions."))
-        )
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error, file=sys.stderr)
             sys.exit(ConfigError.exit_code)
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # what the argument parser raises
-            sys.exit(_fail(ConfigError(str(error.format_message()), "See leadscore --help.")))
-        raise
+        told = _usage_error(error) or _actionable(error)
+        if told is None:
+            raise
+        sys.exit(_fail(told))
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _usage_error(error: Exception) -> ConfigError | None:
+    """Say what the argument parser raises in our words."""
+    if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+        return None
+    context = getattr(error, "ctx", None)
+    return ConfigError(str(error.format_message()), f"See {context.command_path if context else 'leadscore'} --help.")
+
+
+def _actionable(error: Exception) -> LeadscoreError | None:
+    from leadscore.runtime import actionable
+
+    return actionable(error)
+
+
 def _fail(error: LeadscoreError) -> int:
-    print(f"error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  what to do: {error.hint}", file=sys.stderr)
-    if "--json" in sys.argv:
-        told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": told}, ensure_ascii=False))
+    from leadscore.runtime import explain
+
+    with suppress(OSError):  # where the output cannot be written to, the exit code still speaks
+        explain(error)
+        if "--json" in sys.argv:
+            told = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+            print(json.dumps({"error": told}))
     return error.exit_code
 
 
@@ -216,16 +233,10 @@ def _open(path: Path) -> Config:
 
 
 def _moment(text: str | None, settings: Config) -> int:
-    from leadscore.timeline import last_midnight, parse_moment
+    from leadscore.runtime import read_moment
+    from leadscore.timeline import last_midnight
 
-    if text is None:
-        return last_midnight(_now(), settings.time_zone)
-    try:
-        return parse_moment(text, settings.time_zone)
-    except ValueError:
-        raise ConfigError(
-            f"--as-of: found {text!r}, expected a moment such as 2026-01-31 or 2026-01-31T06:00:00Z."
-        ) from None
+    return last_midnight(_now(), settings.time_zone) if text is None else read_moment(text, settings.time_zone)
 
 
 def _now() -> int:
@@ -235,10 +246,14 @@ def _now() -> int:
 
 
 def _print(result: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> None:
-    if as_json:
-        print(json.dumps(_plain(result), ensure_ascii=False, default=str))
-    else:
-        show()
+    try:
+        if as_json:
+            print(json.dumps(_plain(result), default=str))
+        else:
+            show()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does; the work is done all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(value: Any) -> Any:

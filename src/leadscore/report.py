@@ -158,9 +158,14 @@ def _table(*columns: str) -> Table:
     return table
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # Rich would end the process as if something had failed; our caller knows better
+
+
 def _console() -> Console:
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
+    console = _Console(highlight=False, markup=False)
+    return console if console.is_terminal else _Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
 
 
 def _say(text: str) -> None:

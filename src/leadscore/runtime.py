@@ -7,10 +7,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from leadscore.errors import ConfigError, LeadscoreError
-from leadscore.timeline import parse_moment
+from leadscore.timeline import DAY, parse_moment, show_moment, to_microseconds
 
 
 def configure(state: Path, *, verbose: bool = True) -> None:
@@ -90,13 +91,36 @@ def read_moment(text: str, time_zone: str) -> int:
     """Read the moment that a person gave.
 
     Raises:
-        ConfigError: the text is no moment.
+        ConfigError: the text is no moment, or one before 1970 or more than a day ahead: a list of the future would be
+            made of nothing, and `latest` would point at it until that day.
     """
     try:
-        return parse_moment(text, time_zone)
-    except ValueError:
+        moment = parse_moment(text, time_zone)
+    except (ValueError, OverflowError):
         sentence = f"--as-of: found {text!r}, expected a moment such as 2026-01-31 or 2026-01-31T06:00:00Z."
         raise ConfigError(sentence) from None
+    if moment < 0:
+        raise ConfigError(f"--as-of: found {text!r}, expected a moment after 1970.")
+    now = to_microseconds(datetime.now(UTC))
+    if moment > now + DAY:
+        raise ConfigError(
+            f"--as-of: found {text!r}, expected a moment that has come: it is now {show_moment(now)}.",
+            "Check the year, and the clock of this machine.",
+        )
+    return moment
+
+
+def actionable(error: Exception) -> LeadscoreError | None:
+    """Turn an error into one that a person can act on; None for one that only we can act on: a bug."""
+    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
+        place = error.filename or "The disk"
+        return ConfigError(f"{place}: cannot be used: {error.strerror or error}.", "Check space and permissions.")
+    if isinstance(error, MemoryError):
+        return ConfigError(
+            "The memory of this machine is not enough.",
+            "Set a longer snapshots.spacing, a shorter snapshots.look_back, fewer attributes, or more ingest.buckets.",
+        )
+    return error if isinstance(error, LeadscoreError) else None
 
 
 def explain(error: Exception) -> int | None:
@@ -105,12 +129,10 @@ def explain(error: Exception) -> int | None:
     Returns:
         The exit code.
     """
-    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
-        place = error.filename or "The disk"
-        error = ConfigError(f"{place}: cannot be used: {error.strerror or error}.", "Check space and permissions.")
-    if not isinstance(error, LeadscoreError):
+    told = actionable(error)
+    if told is None:
         return None
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201 - the last word of a process, not a log line
-    if error.hint:
-        print(f"  what to do: {error.hint}", file=sys.stderr)  # noqa: T201 - same
-    return error.exit_code
+    print(f"error: {told.message}", file=sys.stderr)  # noqa: T201 - the last word of a process, not a log line
+    if told.hint:
+        print(f"  what to do: {told.hint}", file=sys.stderr)  # noqa: T201 - same
+    return told.exit_code

@@ -42,9 +42,11 @@ def look_from(settings: Config, as_of: str | None) -> str:
     Raises:
         ConfigError: `as_of` is no moment.
     """
-    if as_of is None:
-        return show_moment(last_midnight(to_microseconds(flow_run.scheduled_start_time), settings.time_zone))
-    return show_moment(read_moment(as_of, settings.time_zone))
+    if as_of is not None:
+        return show_moment(read_moment(as_of, settings.time_zone))
+    # Prefect's own kind of datetime does not subtract as Python's does.
+    scheduled = datetime.fromtimestamp(flow_run.scheduled_start_time.timestamp(), UTC)
+    return show_moment(last_midnight(to_microseconds(scheduled), settings.time_zone))
 
 
 @task(name="ingest")

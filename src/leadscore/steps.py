@@ -135,7 +135,7 @@ def score(config: Config, as_of: int) -> ScoreResult:
         )
     lake = open_lake(config)
     table, counts = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
-    facts = _facts(config, bundle, table, counts, lake)
+    facts = _facts(config, bundle, slot, table, counts, lake)
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
         manifest = deliver(config.out_path, slot, table, facts)
     return ScoreResult(folder, manifest, repeated=False)
@@ -287,12 +287,10 @@ def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets
     return rank(parts, bundle, config, slot.as_of, slot.run_id(bundle.version), previous), counts
 
 
-def _facts(config: Config, bundle: Bundle, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:
+def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:
     grades = table["grade"].value_counts().to_pylist()
     return {
-        "run_id": Slot(config.project, 0, "").run_id(bundle.version)
-        if not table.num_rows
-        else table["run_id"][0].as_py(),
+        "run_id": slot.run_id(bundle.version),
         "leadscore": __version__,
         "model": {
             "version": bundle.version,
@@ -309,7 +307,8 @@ def _facts(config: Config, bundle: Bundle, table: pa.Table, counts: Counts, lake
         "store": lake.versions(),
         "counts": asdict(counts),
         "grades": {row["values"]: row["counts"] for row in sorted(grades, key=lambda row: row["values"])},
-        "score_drift": round(score_drift(table["score"].to_numpy()), 4),
+        # Nobody scored is no drift, and no lack of it.
+        "score_drift": round(score_drift(table["score"].to_numpy()), 4) if table.num_rows else None,
     }
 
 

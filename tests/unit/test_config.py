@@ -186,6 +186,11 @@ def test_every_mistake_is_said_at_once_with_line_and_key_path(refusal):
         pytest.param("[a]: 1\n", "a key must be a word", id="list-as-key"),
         pytest.param("a: !!python/object:os.system x\n", "could not determine a constructor", id="object"),
         pytest.param("a: &a [*a]\n", "an alias refers to itself", id="itself"),
+        pytest.param(
+            "a0: &a0 x\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9)),
+            "or multiplies",
+            id="aliases of aliases",
+        ),
         pytest.param("[" * 5000, "is nested too deeply", id="deep"),
         pytest.param(
             "project: p\nmodel:\n  trees: 1\n  trees: 2\nproject: q\n",
@@ -236,7 +241,7 @@ def test_a_variable_that_is_not_set_is_a_mistake_among_the_others(refusal, monke
     assert refusal(GOOD + "capacity: ${NOWHERE}\nmodel: {trees: -1}\n") == [
         "2 mistakes in the configuration:",
         "  line 11: capacity: the environment variable NOWHERE is not set; set it, or give ${NOWHERE:-default}",
-        "  line 12: model.trees: found '-1', expected at least 0",
+        "  line 12: model.trees: found '-1', expected at least 1",
     ]
 
 

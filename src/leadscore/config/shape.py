@@ -32,6 +32,7 @@ Language = Literal["en", "fr"]
 FamilyName = Literal["profile", "volume", "infusion", "drip", "sequence", "values"]
 
 _LONGEST = Duration(36500 * DAY, "36500d")
+_MOST_MOMENTS = 10_000  # each makes a row per lead at risk; a year of hours fits, a year of minutes fills any memory
 
 
 def _duration(value: object) -> Duration:
@@ -267,15 +268,25 @@ class Snapshots(_Section):
 
     spacing: PositiveSpan = Field(default=Duration.parse("1d"), description="Between two moments of the grid.")
     look_back: PositiveSpan = Field(
-        default=Duration.parse("365d"), description="How far back before as_of the grid reaches."
+        default=Duration.parse("365d"),
+        validate_default=True,  # a spacing alone can be too long or too short for it
+        description="How far back before as_of the grid reaches.",
     )
 
     @field_validator("look_back")
     @classmethod
     def _holds_a_moment(cls, value: Duration, info: ValidationInfo) -> Duration:
         spacing = info.data.get("spacing")
-        if spacing is not None and value.microseconds < spacing.microseconds:
+        if spacing is None:
+            return value
+        if value.microseconds < spacing.microseconds:
             raise ValueError(f"found {value}, expected at least the spacing ({spacing})")
+        moments = value.microseconds // spacing.microseconds
+        if moments > _MOST_MOMENTS:
+            raise ValueError(
+                f"found {value}: {moments:,} moments at a spacing of {spacing} (m is a minute), "
+                f"expected at most {_MOST_MOMENTS:,}"
+            )
         return value
 
 
@@ -315,7 +326,7 @@ class Features(_Section):
 class Model(_Section):
     """Small, strongly regularised trees on a smooth base."""
 
-    trees: int = Field(default=120, ge=0, le=5000, description="How many trees.")
+    trees: int = Field(default=120, ge=1, le=5000, description="How many trees.")
     leaves: int = Field(default=8, ge=2, le=255, description="Leaves of each tree, at most.")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="Share of each tree that counts.")
     min_rows_per_leaf: int = Field(default=200, ge=1, description="Fewest rows a leaf may rest on.")

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 Lines = dict[tuple[str, ...], int]
 
+_MOST_SETTINGS = 100_000  # aliases of aliases fill any memory in ten lines
+
+
+class _EndlessError(Exception):
+    """There is more in it than anyone could have written."""
+
 
 class _Loader(yaml.SafeLoader):
     """YAML in which everything but nothing is text; the shape knows what must be a number.
@@ -50,8 +56,8 @@ def parse_yaml(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
         settings = loader.construct_document(tree) if tree is not None else None
     except yaml.YAMLError as error:
         raise _not_yaml(error, text, path) from None
-    except RecursionError:
-        raise ConfigError(f"{path}: is nested too deeply, or an alias refers to itself.") from None
+    except (RecursionError, _EndlessError):
+        raise ConfigError(f"{path}: is nested too deeply, or an alias refers to itself or multiplies.") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -96,3 +102,5 @@ def _walk(node: yaml.Node | None, path: tuple[str, ...], lines: Lines, twice: li
             here = (*path, str(number))
             lines[here] = value.start_mark.line + 1
             _walk(value, here, lines, twice)
+    if len(lines) > _MOST_SETTINGS:
+        raise _EndlessError

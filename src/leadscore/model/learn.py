@@ -81,6 +81,12 @@ def _enough(examples: Examples, config: Config, as_of: int) -> None:
     converted = examples.converted_leads()
     rows = int(labels.teaches[:, 0].sum())
     at = f"as of {show_moment(as_of)}"
+    if not rows:
+        raise DataError(
+            f"Nothing to learn from {at}: no lead was at risk at a moment whose first horizon "
+            f"({config.horizon_names[0]}) has closed.",
+            "Bring more history, or look at created_at, at_risk and the consents: who objected teaches nothing.",
+        )
     if converted < config.training.min_conversions:
         raise DataError(
             f"Too few conversions to learn from {at}: {converted} converted leads among {rows} snapshots whose first "

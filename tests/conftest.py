@@ -11,6 +11,8 @@ import pytest
 
 # As the command line sets it: test processes share two cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Matplotlib would make a folder in the user's home.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "matplotlib"))
 
 
 @pytest.fixture(autouse=True)

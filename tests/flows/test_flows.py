@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -118,11 +119,12 @@ def test_without_a_server_a_stopped_run_leaves_no_process_and_no_file_elsewhere(
     process = start("daily", "-c", config, "--as-of", AS_OF, environment=nothing_set, cwd=tmp_path / "elsewhere")
     first = process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
-    assert (process.returncode, first) == (143, "Reading files …\n"), err
-
+    code = process.wait(timeout=120)
     state = config.parent / ".leadscore"
-    assert processes_with(f"PREFECT_HOME={state / 'prefect'}") == []
+    left = processes_with(f"PREFECT_HOME={state / 'prefect'}")
+    for orphan in left:
+        os.kill(orphan, signal.SIGKILL)
+    assert (first, code, left) == ("Reading files …\n", 143, []), process.communicate()
     with closing(sqlite3.connect(state / "prefect" / "prefect.db")) as database:
         assert database.execute("select state_type from flow_run").fetchall() == [("CRASHED",)]
     assert list((tmp_path / "elsewhere").iterdir()) == []

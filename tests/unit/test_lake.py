@@ -116,16 +116,28 @@ def test_without_a_store_something_must_run_first(tmp_path):
         open_lake(project(tmp_path))
 
 
-def test_the_number_of_buckets_is_fixed_and_so_is_the_mapping_of_a_file(tmp_path):
-    config = world(tmp_path)
-    ingest(config, SEEN)
+def test_the_number_of_buckets_is_fixed(tmp_path):
+    ingest(world(tmp_path), SEEN)
     with pytest.raises(StateError, match=r"made with 2 buckets.*ingest\.buckets: 3"):
         ingest(world(tmp_path, ingest={"buckets": 3}), SEEN)
-    before = content(config)
-    changed = project(tmp_path, files=WORLD, time_zone="Europe/Paris")
-    with pytest.raises(StateError, match=r"mapping .* changed since .* was ingested"):
-        ingest(changed, SEEN)
-    assert content(config) == before
+
+
+def test_a_mapping_may_change_as_long_as_the_rows_of_the_store_stay_what_they_are(tmp_path):
+    events = "lead_id,occurred_at,kind,page\nada,2024-02-01,visit,a\nada,01/02/2024,visit,b\n"
+
+    def mapped(**source):
+        return project(tmp_path, files={"interactions.csv": events}, sources={"interactions": source})
+
+    ingest(mapped(time_formats="%Y-%m-%d"), SEEN)
+    helped = ingest(mapped(time_formats=["%Y-%m-%d", "%d/%m/%Y"]), SEEN).tables["interactions"]
+    assert (helped.accepted, helped.repeated, helped.rejected) == (0, 2, 0)  # the same visit, now understood
+    before = content(mapped())
+    for other in ({"attributes": ["page"]}, {"exclude": {"page": "a"}, "time_formats": ["%Y-%m-%d", "%d/%m/%Y"]}):
+        with pytest.raises(
+            StateError, match=r"mapping .* changed since interactions\.csv was ingested, and \d of its rows"
+        ):
+            ingest(mapped(**other), SEEN)
+    assert content(mapped()) == before
 
 
 def test_a_file_with_rejected_rows_is_read_again_until_they_are_good(tmp_path):

@@ -92,7 +92,8 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
         StateError: the store was made in another way than the configuration says.
         ConfigError: the disk is full or closed; what was committed is whole, and the next run goes on from there.
     """
-    tasks = list_tasks(config)
+    with explained_disk_trouble(config.root):
+        tasks = list_tasks(config)
     with write_lock(config), _scratch(config) as scratch, engine(scratch) as connection:
         lake = open_or_plan_lake(config)
         chosen, skipped = _choose(connection, lake, tasks)
@@ -101,6 +102,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
             known_files = [one.task.number for one in staged if one.task.is_known]
             _judge(connection, lake, known_files, seen_at)
         per_file = {one.task.number: _counts(connection, one) for one in staged}
+        _refuse_changed_rows(staged, per_file)
         tables = {name: _total(name, staged, per_file) for name in TABLES}
         for name, counts in tables.items():
             of_table = [one for one in staged if one.task.table.name == name]
@@ -134,12 +136,13 @@ def _scratch(config: Config) -> Iterator[Path]:
 def _choose(connection: duckdb.DuckDBPyConnection, lake: Lake, tasks: list[Task]) -> tuple[list[Task], list[str]]:
     """Leave out the files that were taken in whole before; of the same file twice, take the first."""
     query = f"""
-        select "table", content, mapping, fingerprint, bool_or(rejected = 0)
+        select "table", content, mapping, fingerprint, bool_or(rejected = 0), max(accepted + repeated)
         from {lake.scan(LEDGER)} group by all
     """
     ledger = connection.execute(query).fetchall()
-    _refuse_changed_mapping(ledger, tasks)
-    is_whole = {(table, fingerprint): whole for table, _, _, fingerprint, whole in ledger}
+    is_whole = {(table, fingerprint): whole for table, _, _, fingerprint, whole, _ in ledger}
+    mapped = {(task.table.name, task.mapping) for task in tasks}
+    taken = {(table, content): rows for table, content, mapping, _, _, rows in ledger if (table, mapping) not in mapped}
     chosen: dict[tuple[str, str], Task] = {}
     skipped = []
     for task in tasks:
@@ -147,21 +150,19 @@ def _choose(connection: duckdb.DuckDBPyConnection, lake: Lake, tasks: list[Task]
         if key in chosen or is_whole.get(key):
             skipped.append(task.name)
         else:
-            chosen[key] = replace(task, is_known=key in is_whole)
+            rows = 0 if key in is_whole else taken.get((task.table.name, task.content), 0)
+            chosen[key] = replace(task, is_known=key in is_whole, taken=rows)
     return list(chosen.values()), skipped
 
 
-def _refuse_changed_mapping(ledger: list[tuple[Any, ...]], tasks: list[Task]) -> None:
-    """Stop where rows that are in the store would come again in another shape, and count twice."""
-    mappings = {(task.table.name, task.mapping) for task in tasks}
-    gone = {(table, content) for table, content, mapping, *_ in ledger if (table, mapping) not in mappings}
-    known = {(table, fingerprint) for table, _, _, fingerprint, _ in ledger}
-    for task in tasks:
-        name = task.table.name
-        if (name, task.content) in gone and (name, task.fingerprint) not in known:
+def _refuse_changed_rows(staged: list[Staged], per_file: dict[int, Counts]) -> None:
+    """Stop where rows of the store come again in another shape and would count twice, because their mapping changed."""
+    for task in (one.task for one in staged):
+        changed = task.taken - per_file[task.number].repeated
+        if changed > 0:
             raise StateError(
-                f"sources.{name}: the mapping (or the time zone) changed since {task.name} was ingested; "
-                "its rows would be in the store twice.",
+                f"sources.{task.table.name}: the mapping (or the time zone) changed since {task.name} was ingested, "
+                f"and {changed:,} of its rows are no longer what the store holds.",
                 "Set it back, or remove the folder `store` of the data and ingest everything again.",
             )
 

@@ -47,6 +47,7 @@ class Task:
         content: Digest of its bytes.
         mapping: Digest of all else that decides what becomes of its rows.
         is_known: Whether an earlier run read it already, and rejected some of its rows.
+        taken: How many of its rows an earlier run took in, or knew, under a mapping that is no longer configured.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Task:
     content: str
     mapping: str
     is_known: bool = False
+    taken: int = 0
 
     @property
     def fingerprint(self) -> str:

@@ -161,6 +161,7 @@ def test_odd_file_names_and_folders_are_read(tmp_path):
     assert ingest(config, SEEN).tables["interactions"].accepted == 2
 
 
+LONG_GZ = gzip.compress(b"lead_id,occurred_at,kind\n" + b"ada,2024-02-01,visit\n" * 9999)
 XLSX = b"PK\x03\x04" + bytes(200)
 ARRAY = '[{"lead_id": "ada"}]'
 
@@ -177,7 +178,8 @@ ARRAY = '[{"lead_id": "ada"}]'
         ("e.csv", XLSX, "found a ZIP archive, as XLSX workbooks are; expected CSV text"),
         ("e.csv", gzip.compress(EVENTS.encode()), "found gzip-compressed data; expected CSV text"),
         ("e.csv.gz", EVENTS.encode(), "found text that is not compressed; expected gzip"),
-        ("e.csv.gz", gzip.compress(EVENTS.encode() * 99)[:60], "the compressed file is damaged or cut off"),
+        ("e.csv.gz", LONG_GZ[:-40], "the compressed file is damaged or cut off"),
+        ("e.csv.gz", LONG_GZ[:-8] + bytes(8), "the compressed file is damaged or cut off"),
         ("e.csv", bytes(range(256)) * 4, "found binary data; expected CSV text"),
         ("e.csv", b"<!DOCTYPE html><html>", "found a web page or XML; expected CSV text"),
         ("e.csv", ARRAY.encode(), "found JSON; expected CSV text"),

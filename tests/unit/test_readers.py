@@ -52,10 +52,27 @@ def test_a_rejected_row_of_a_csv_file_names_the_line_it_begins_on(tmp_path, line
 
 
 def test_line_ends_may_be_mixed(tmp_path):
-    data = 'lead_id,occurred_at,kind\nada,2024-02-01,a\r\nada,2024-02-02\nada,no,b\r\nada,2024-02-03,"c\nd"\n'
+    data = 'lead_id,occurred_at,kind\nada,2024-02-01,a\r\nada,2024-02-02\nada,no,b\r\nada,2024-02-03,"c\r\nd"\n'
     config = project(tmp_path, files={"interactions.csv": data})
     assert [row[1:3] for row in rejected(config)] == [(3, "malformed_row"), (4, "not_a_moment:occurred_at")]
-    assert stored(config, "interactions", "kind") == [("a",), ("c\nd",)]
+    assert stored(config, "interactions", "kind") == [("a",), ("c\r\nd",)]
+
+
+def test_where_misplaced_quotes_divide_the_readers_one_of_them_decides(tmp_path):
+    lines = [
+        'ada,2024-02-01,"a" ,x',  # 2: a space after a quote is nothing
+        'ada,2024-02-02,"b\n"c,x',  # 3, 4
+        'ada,never,d, "e\nf" ',  # 5, 6
+        "ada,2024-02-03",  # 7
+        '"ada",2024-02-04,"g""h",x',  # 8
+    ]
+    config = project(tmp_path, files={"interactions.csv": HEADER + "\n".join(lines)})
+    assert [row[1:3] for row in rejected(config)] == [
+        (3, "malformed_row"),
+        (5, "not_a_moment:occurred_at"),
+        (7, "malformed_row"),
+    ]
+    assert stored(config, "interactions", "kind") == [("a",), ('g"h',)]
 
 
 def test_the_rejected_row_is_kept_as_it_was_read(tmp_path):

@@ -142,7 +142,10 @@ def _choose(connection: duckdb.DuckDBPyConnection, lake: Lake, tasks: list[Task]
     ledger = connection.execute(query).fetchall()
     is_whole = {(table, fingerprint): whole for table, _, _, fingerprint, whole, _ in ledger}
     mapped = {(task.table.name, task.mapping) for task in tasks}
-    taken = {(table, content): rows for table, content, mapping, _, _, rows in ledger if (table, mapping) not in mapped}
+    taken: dict[tuple[str, str], int] = {}
+    for table, content, mapping, _, _, rows in ledger:
+        if (table, mapping) not in mapped:
+            taken[table, content] = max(rows, taken.get((table, content), 0))
     chosen: dict[tuple[str, str], Task] = {}
     skipped = []
     for task in tasks:

@@ -18,13 +18,15 @@ import duckdb
 
 from leadscore.errors import DataError
 from leadscore.ingest.normalise import WHITE
-from leadscore.ingest.recognise import InputFile, explained_damage, open_text, records
+from leadscore.ingest.recognise import InputFile, Record, explained_damage, open_text, records
 from leadscore.store.lake import quoted
 
 # A quote that is never closed swallows the rest of the file, and a lost half must not count as one rejected row.
 _LONGEST_RECORD = 1000
 # Not allowed raw in JSON, so no JSON line is ever cut by it.
 _NEVER = "\x1f"
+# In a copy every row ends like this, whatever line ends stand within quotes.
+_PLAIN_LINES = "new_line = '\\n',"
 
 
 @dataclass
@@ -42,23 +44,24 @@ class Reading:
     malformed: dict[int, str] = field(default_factory=dict)
 
 
-def read(engine: duckdb.DuckDBPyConnection, file: InputFile, scratch: Path, use: Callable[[Reading], None]) -> Reading:
-    """Let `use` run SQL over a file, through a clean copy where DuckDB cannot read it; then collect malformed rows.
+def read(engine: duckdb.DuckDBPyConnection, file: InputFile, scratch: Path, use: Callable[[Reading], int]) -> Reading:
+    """Let `use` run SQL over a file and say how many rows it got, and collect the malformed rows.
 
-    A copy is needed for other encodings than UTF-8 and for files that mix line ends.
+    DuckDB reads the file itself where it can. A clean copy is read in its place, by running `use` again, for other
+    encodings than UTF-8, for files that mix line ends, and where DuckDB and Python disagree on what the records are.
 
     Raises:
         DataError: no copy could be made either.
     """
     if file.encoding == "utf-8":
-        reading = Reading(file)
         try:
-            _use(engine, reading, use)
+            reading = Reading(file)
+            rows = _use(engine, reading, use)
+            if file.format != "csv" or not reading.malformed or _agree(reading, rows):
+                return reading
         except duckdb.InvalidInputException:
             if file.format == "parquet":
                 raise
-        else:
-            return reading
     copied = _clean_copy(file, scratch)
     try:
         _use(engine, copied, use)
@@ -68,18 +71,46 @@ def read(engine: duckdb.DuckDBPyConnection, file: InputFile, scratch: Path, use:
     return copied
 
 
-def _use(engine: duckdb.DuckDBPyConnection, reading: Reading, use: Callable[[Reading], None]) -> None:
+def _use(engine: duckdb.DuckDBPyConnection, reading: Reading, use: Callable[[Reading], int]) -> int:
     engine.execute("drop table if exists reject_errors")
     engine.execute("drop table if exists reject_scans")
-    use(reading)
+    rows = use(reading)
     if reading.file.format == "parquet":
-        return
+        return rows
     errors = "select line, lower(min(error_type)::varchar) from reject_errors group by line"
     found = dict(engine.execute(errors).fetchall())
     if reading.copy is None:
         reading.malformed |= found
     elif found:
         raise DataError(f"{reading.file.name}: {len(found)} rows are longer than two million bytes.")
+    return rows
+
+
+def _agree(reading: Reading, rows: int) -> bool:
+    """Tell whether Python cuts a CSV file into the same good and malformed records; misplaced quotes divide them."""
+    file, malformed, good = reading.file, set(), 0
+    with explained_damage(file.name, file.encoding), open_text(file.path, file.encoding) as lines:
+        for record in _rows(file, records(lines, file.delimiter)):
+            if _problem(record, len(file.columns)):
+                malformed.add(record.number)
+            else:
+                good += 1
+    return good == rows and malformed == set(reading.malformed)
+
+
+def _rows(file: InputFile, cut: Iterator[Record]) -> Iterator[Record]:
+    """Pass over the header and over blank lines; in a file of one column a blank line is a row."""
+    single = len(file.columns) == 1
+    return (record for record in cut if record.number > file.header and (record.cells or record.problem or single))
+
+
+def _problem(record: Record, width: int) -> str:
+    """Say why a record cannot be a row; the empty text when it can."""
+    if record.problem:
+        return record.problem
+    if len(record.cells) != max(width, 1) and (record.cells or width > 1):
+        return "missing columns" if len(record.cells) < width else "too many columns"
+    return "" if _is_unicode("".join(record.cells)) else "invalid encoding"
 
 
 def relation(reading: Reading, needed: Collection[str]) -> tuple[str, dict[str, str]]:
@@ -122,15 +153,18 @@ def _csv_scan(reading: Reading) -> str:
     return f"""read_csv({_path_of(reading)}, auto_detect = false, columns = {{{columns}}},
         header = {str(not is_copy).lower()}, skip = {0 if is_copy else file.header - 1},
         delim = {quoted("," if is_copy else file.delimiter)}, quote = '"', escape = '"', strict_mode = true,
+        {_PLAIN_LINES if is_copy else ""}
         compression = '{"gzip" if compressed else "none"}', store_rejects = true)"""
 
 
 def _json_objects(reading: Reading) -> str:
-    compressed = reading.file.path.suffix.lower() == ".gz" and reading.copy is None
+    is_copy = reading.copy is not None
+    compressed = reading.file.path.suffix.lower() == ".gz" and not is_copy
     return f"""
         select line, case when json_valid(line) then json_type(line) <> 'OBJECT' else true end as malformed
         from read_csv({_path_of(reading)}, auto_detect = false, columns = {{line: 'varchar'}}, header = false,
             delim = {quoted(_NEVER)}, quote = '', escape = '', strict_mode = true,
+            {_PLAIN_LINES if is_copy else ""}
             compression = '{"gzip" if compressed else "none"}', store_rejects = true)
         where trim(line, {quoted(WHITE)}) <> ''
     """
@@ -176,17 +210,13 @@ def _clean_copy(file: InputFile, scratch: Path) -> Reading:
     return reading
 
 
-def _copy_records(file: InputFile, cut: Iterator[list[str]], writer: Any, malformed: dict[int, str]) -> None:
-    width = len(file.columns)
-    for number, cells in enumerate(cut, start=1):
-        if number <= file.header or _is_blank(cells, width):
-            continue
-        if len(cells) != width:
-            malformed[number] = "missing columns" if len(cells) < width else "too many columns"
-        elif not _is_unicode("".join(cells)):
-            malformed[number] = "invalid encoding"
+def _copy_records(file: InputFile, cut: Iterator[Record], writer: Any, malformed: dict[int, str]) -> None:
+    for record in _rows(file, cut):
+        problem = _problem(record, len(file.columns))
+        if problem:
+            malformed[record.number] = problem
         else:
-            writer.writerow(cells)
+            writer.writerow(record.cells or [""])
 
 
 def _copy_lines(lines: Iterator[str], write: Callable[[str], object], malformed: dict[int, str]) -> None:
@@ -195,11 +225,6 @@ def _copy_lines(lines: Iterator[str], write: Callable[[str], object], malformed:
             malformed[number] = "invalid encoding"
         elif line.strip(WHITE):
             write(line.rstrip("\r\n") + "\n")
-
-
-def _is_blank(cells: list[str], width: int) -> bool:
-    """Tell whether DuckDB passes over a record; in a file of one column a blank line is a row."""
-    return not cells and width > 1
 
 
 def _is_unicode(text: str) -> bool:
@@ -244,16 +269,14 @@ def places(
 
 
 def _csv_places(file: InputFile, lines: Any, malformed: Mapping[int, str]) -> Iterator[Place]:
-    cut = csv.reader(lines, delimiter=file.delimiter, skipinitialspace=True)
-    number, begins = 0, 1
-    for record, cells in enumerate(cut, start=1):
-        if record in malformed:
-            _refuse_open_quote(file, begins, cut.line_num)
-            yield Place(-record, begins, cells)
-        elif record > file.header and not _is_blank(cells, len(file.columns)):
-            yield Place(number, begins, dict(zip(file.columns, cells, strict=False)))
+    number = 0
+    for record in _rows(file, records(lines, file.delimiter)):
+        if record.number in malformed:
+            _refuse_open_quote(file, record.begins, record.ends)
+            yield Place(-record.number, record.begins, record.cells)
+        else:
+            yield Place(number, record.begins, dict(zip(file.columns, record.cells, strict=False)))
             number += 1
-        begins = cut.line_num + 1
 
 
 def _refuse_open_quote(file: InputFile, begins: int, ends: int) -> None:

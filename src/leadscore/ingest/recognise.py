@@ -7,9 +7,10 @@ import glob
 import gzip
 import hashlib
 import io
+import itertools
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,10 +218,10 @@ def _recognise_csv(path: Path, name: str, source: Source, head: bytes) -> InputF
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = source.delimiter or _delimiter_of(first)
     with explained_damage(name, source.encoding), open_text(path, source.encoding) as lines:
-        for number, record in enumerate(records(lines, delimiter), start=1):
-            if any(cell.strip() for cell in record):
-                columns = tuple(cell.strip(WHITE) for cell in record)
-                return InputFile(path, name, "csv", source.encoding, delimiter, columns, number)
+        for record in records(lines, delimiter):
+            if any(cell.strip() for cell in record.cells):
+                columns = tuple(cell.strip(WHITE) for cell in record.cells)
+                return InputFile(path, name, "csv", source.encoding, delimiter, columns, record.number)
     raise DataError(f"{name}: the file is empty; expected a header line.", "Ask for the file again, or leave it out.")
 
 
@@ -237,10 +238,57 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     return io.TextIOWrapper(raw, encoding=codec, errors=errors, newline="")
 
 
-def records(lines: IO[str], delimiter: str) -> Iterator[list[str]]:
-    """Cut a CSV file into records; blank lines come as empty ones."""
+@dataclass(frozen=True)
+class Record:
+    """One record of a CSV file: its number from 1, with header and blank lines; the lines it stands on; its cells.
+
+    `problem` says why it could not be cut, as far as quotes go; the cells are its first lines then.
+    """
+
+    number: int
+    begins: int
+    ends: int
+    cells: list[str]
+    problem: str = ""
+
+
+def records(lines: IO[str], delimiter: str) -> Iterator[Record]:
+    """Cut a CSV file into records; blank lines come without cells, after a misplaced quote the next line goes on."""
+    taken: list[str] = []
+
+    def feed() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    source = feed()
+    reader = _strict(source, delimiter)
+    ends = 0
+    for number in itertools.count(1):
+        taken.clear()
+        try:
+            cells, problem = next(reader), ""
+        except StopIteration:
+            return
+        except csv.Error:
+            cells, problem = _again(list(taken), source, delimiter)
+        begins, ends = ends + 1, ends + len(taken)
+        yield Record(number, begins, ends, cells, problem)
+
+
+def _strict(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     # DuckDB passes over spaces before a quote, so Python must, too, or the two would count differently.
-    return iter(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+
+
+def _again(taken: list[str], source: Iterator[str], delimiter: str) -> tuple[list[str], str]:
+    """Cut a record that Python refuses once more without the spaces after its quotes, which DuckDB passes over, too."""
+    spaces = re.compile(rf'" +(?=[{re.escape(delimiter)}\r\n]|$)')
+    lines = (spaces.sub('"', line) for line in itertools.chain(taken, source))
+    try:
+        return next(_strict(lines, delimiter)), ""
+    except csv.Error:
+        return taken, "misplaced quote"
 
 
 @contextmanager

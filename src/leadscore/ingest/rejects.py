@@ -125,8 +125,13 @@ def rejections(engine: duckdb.DuckDBPyConnection, staged: Staged, limit: int | N
     """
     rows = engine.execute(query, {"base": staged.base, "file": staged.task.number}).fetchall()
     rules = {number: tuple(text.split(" ")) for number, text in rows}
-    for place in places(engine, staged.file, rules, staged.malformed):
-        yield _rejection(staged, place, rules[place.number])
+    for place in places(engine, staged.file, set(rules), staged.malformed):
+        yield _rejection(staged, place, rules.pop(place.number))
+    if rules:
+        raise DataError(
+            f"{staged.task.name}: {len(rules)} rejected rows cannot be found again, so quotes must be misplaced.",
+            "Check that cells with line breaks or quotes are quoted, and quotes within them doubled.",
+        )
 
 
 def _rejection(staged: Staged, place: Place, rules: tuple[str, ...]) -> Rejection:

@@ -131,24 +131,26 @@ def stage(engine: duckdb.DuckDBPyConnection, task: Task, config: Config, seen_at
     file = recognise(task.path, task.name, task.source)
     if file.columns:
         refuse_missing(columns_used(task.source, task.table, file.columns), file.columns, task.name)
-    base = _count(engine, task.table)
 
-    def use(reading: Reading) -> None:
+    def use(reading: Reading) -> int:
         columns = file.columns or _known_keys(engine, reading, task)
-        engine.execute(_insert(reading, task, columns, config.time_zone, seen_at))
+        engine.execute(f"delete from stage_{task.table.name} where file = {task.number}")
+        (rows,) = engine.execute(_insert(reading, task, columns, config.time_zone, seen_at)).fetchall()[0]
+        return int(rows)
 
     try:
         reading = read(engine, file, scratch, use)
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise DataError(f"{task.name}: cannot be read as {file.format}.", "Ask for the file again.") from error
-    staged = Staged(task, file, base, reading.malformed)
+    staged = Staged(task, file, _first_position(engine, task), reading.malformed)
     _add_malformed(engine, staged)
     return staged
 
 
-def _count(engine: duckdb.DuckDBPyConnection, table: Table) -> int:
-    (count,) = engine.execute(f"select count(*) from stage_{table.name}").fetchall()[0]
-    return int(count)
+def _first_position(engine: duckdb.DuckDBPyConnection, task: Task) -> int:
+    query = f"select coalesce(min(rowid), 0) from stage_{task.table.name} where file = {task.number}"
+    (position,) = engine.execute(query).fetchall()[0]
+    return int(position)
 
 
 def _refuse_odd_formats(engine: duckdb.DuckDBPyConnection, task: Task) -> None:

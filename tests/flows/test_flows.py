@@ -116,15 +116,15 @@ def test_without_a_server_a_stopped_run_leaves_no_process_and_no_file_elsewhere(
     config.parent.mkdir()
     config.write_text(company.read_text().replace("files: ", f"files: {company.parent}/"))
     (tmp_path / "elsewhere").mkdir()
-    process = start("daily", "-c", config, "--as-of", AS_OF, environment=nothing_set, cwd=tmp_path / "elsewhere")
-    first = process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
-    code = process.wait(timeout=120)
     state = config.parent / ".leadscore"
-    left = processes_with(f"PREFECT_HOME={state / 'prefect'}")
-    for orphan in left:
-        os.kill(orphan, signal.SIGKILL)
-    assert (first, code, left) == ("Reading files …\n", 143, []), process.communicate()
+    with start("daily", "-c", config, "--as-of", AS_OF, environment=nothing_set, cwd=tmp_path / "elsewhere") as process:
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=120)
+        left = processes_with(f"PREFECT_HOME={state / 'prefect'}")
+        for orphan in left:
+            os.kill(orphan, signal.SIGKILL)
+    assert (first, code, left) == ("Reading files …\n", 143, [])
     with closing(sqlite3.connect(state / "prefect" / "prefect.db")) as database:
         assert database.execute("select state_type from flow_run").fetchall() == [("CRASHED",)]
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from leadscore.contract.tables import Column, Table
 from leadscore.timeline import DAY, parse_moment
 
-LEDGER_OF_RULES = {
+RULES = {
     "required_missing": "A required column has no value.",
     "not_a_moment": "Not ISO 8601, and none of the source's `time_formats`.",
     "not_a_number": "Not a plain decimal number with a point; NaN and infinities are none.",

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from leadscore.contract.check import rule_column, value_class
+from leadscore.contract.check import RULES, rule_column, value_class
 from leadscore.errors import DataError
 from leadscore.ingest.readers import Place, places
 from leadscore.ingest.staging import Staged
@@ -104,13 +104,16 @@ _HINT = "Correct the mapping in the configuration, or ask for the file again."
 
 
 def _hint(counts: dict[str, int], first: list[Rejection]) -> str:
-    """Choose the advice for the most frequent rule."""
+    """Say what the most frequent rule means, and what to do about it."""
+    rule = next(iter(counts)).partition(":")[0]
     classes = {kind for rejection in first for kind in rejection.classes}
     if "invalid encoding" in classes:
-        return "The file is not UTF-8: set `encoding: latin-1` or `utf-16` in that source."
-    if "a unix time" in classes:
-        return "Moments must be ISO 8601 or fit `time_formats`: export them as 2024-01-31T10:00:00Z."
-    return _HINTS.get(next(iter(counts)).partition(":")[0], _HINT)
+        advice = "The file is not UTF-8: set `encoding: latin-1` or `utf-16` in that source."
+    elif "a unix time" in classes:
+        advice = "Moments must be ISO 8601 or fit `time_formats`: export them as 2024-01-31T10:00:00Z."
+    else:
+        advice = _HINTS.get(rule, _HINT)
+    return f"{rule}: {RULES[rule]} {advice}"
 
 
 def rejections(engine: duckdb.DuckDBPyConnection, staged: Staged, limit: int | None = None) -> Iterator[Rejection]:

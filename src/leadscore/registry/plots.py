@@ -101,7 +101,8 @@ def wilson(hits: Floats, rows: Floats) -> tuple[Floats, Floats]:
     share = hits / rows
     centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
     half = z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2)) / (1 + z**2 / rows)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    # The share lies within, but the last bit of a difference may not know that.
+    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)
 
 
 def _has_both(cohort: Judged, number: int) -> bool:

@@ -232,17 +232,40 @@ def _store(config: Config) -> Iterator[tuple[Any, MlflowClient]]:
 
     before = os.environ.get("MLFLOW_TRACKING_URI")  # MLflow keeps its own there, too
     path = list(sys.path)
+    level = logging.getLogger("mlflow").level
     mlflow.set_tracking_uri(tracking_uri(config))
     try:
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what goes wrong is ours to say, in one line
         # Two first starts on an empty database destroy it; the first calls make the tables.
         with _locked(_state(config) / "mlflow.lock"):
-            client = mlflow.MlflowClient()
-            client.search_experiments(max_results=1)
-            client.search_registered_models(max_results=1)
+            _make_database(mlflow, config)
+            client = _opened(mlflow, None)
         yield mlflow, client
     finally:
+        logging.getLogger("mlflow").setLevel(level)
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
         sys.path[:] = path  # a model that is loaded puts its copy of leadscore in front of ours
+
+
+def _make_database(mlflow: Any, config: Config) -> None:
+    """Let MLflow make the project's own database beside its place; half of one no MLflow would ever open again."""
+    target = _state(config) / "mlflow.db"
+    if target.exists() or tracking_uri(config) != _sqlite(target):
+        return
+    for left in target.parent.glob(".making-*"):  # of a killed process
+        shutil.rmtree(left, ignore_errors=True)
+    # A folder of a new name each time, because MLflow keeps a database it has failed to make open for its address.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as beside:
+        made = Path(beside) / target.name
+        _opened(mlflow, _sqlite(made))
+        made.replace(target)
+
+
+def _opened(mlflow: Any, uri: str | None) -> MlflowClient:
+    client: MlflowClient = mlflow.MlflowClient(uri, uri)
+    client.search_experiments(max_results=1)
+    client.search_registered_models(max_results=1)
+    return client
 
 
 def _experiment(config: Config, client: MlflowClient) -> str:

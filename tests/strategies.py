@@ -191,4 +191,13 @@ def companies(draw):
     for name, rows in tables.items():
         for row in rows:
             row["known_at"] += row[OWN_TIME[name]]
-    return Company(**tables, moments=draw(st.lists(at, min_size=1, max_size=4)))
+    # Look from where something has just happened, become known or is about to, too.
+    edges = [
+        row[name] + beside
+        for rows in tables.values()
+        for row in rows
+        for name in row
+        if name.endswith("_at")
+        for beside in (0, 1, DAY)
+    ]
+    return Company(**tables, moments=draw(st.lists(at | st.sampled_from(edges), min_size=1, max_size=5)))

@@ -22,7 +22,7 @@ WORDS = vocabulary(
     windows=lengths("1d", "7d"),
     half_lives=lengths("12h", "5d"),
 )
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=80, deadline=None)
 
 
 def _matrix(company, pairs):

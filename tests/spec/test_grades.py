@@ -37,10 +37,11 @@ def test_of_very_many_only_the_capacity_is_a():
 
 
 def test_rank_is_by_the_ranking_horizon_then_the_longest_then_the_key():
-    ids = ["ada", "bob", "cyd", "dan"]
-    chances = np.array([[0.1, 0.2, 0.3], [0.0, 0.3, 0.3], [0.2, 0.2, 0.4], [0.1, 0.2, 0.3]])
-    assert [ids[row] for row in rank_order(chances, 1, ids)][:2] == ["bob", "cyd"]
-    assert ids[rank_order(chances, 0, ids)[0]] == "cyd"
+    ids = ["ada", "bob", "cyd", "dan", "eve", "fay"]
+    chances = np.array([[0.1, 0.2, p] for p in (0.3, 0.5, 0.4, 0.7, 0.6)] + [[0.0, 0.3, 0.3]])
+    assert [ids[row] for row in rank_order(chances, 1, ids)] == ["fay", "dan", "eve", "bob", "cyd", "ada"]
+    assert ids[rank_order(chances, 0, ids)[-1]] == "fay"
+    assert ids[rank_order(chances, 2, ids)[0]] == "dan"
 
 
 def test_rank_of_leads_alike_depends_on_their_keys_alone_and_favours_no_letter():

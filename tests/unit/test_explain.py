@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from leadscore.model.base import fit_base
+from leadscore.model.bundle import with_interval
 from leadscore.model.explain import explain
+from leadscore.model.train import fit_trees
 from world import learned_funnel, without_trees
 
 
@@ -33,6 +37,21 @@ def test_without_trees_a_contribution_is_coefficient_times_scaled_value():
     expected[:, base.flagged] += z[:, width:] * base.coef[0, width:]
     np.testing.assert_allclose(found.by_feature, expected, atol=1e-12)
     np.testing.assert_allclose(found.offset, base.intercept[0], atol=1e-12)
+
+
+def test_what_trees_make_of_the_number_of_the_interval_is_shared_by_all():
+    """Trees that learned nothing but which interval it is, and a little more."""
+    bundle, matrix = _some()
+    config, learned, _, _ = learned_funnel()
+    stacked = np.concatenate([with_interval(learned.examples.matrix, k) for k in range(3)])
+    hits = (stacked[:, -1] == 2) & (stacked[:, 0] > 10)
+    settings = config.model.model_copy(update={"trees": 30, "column_share": 1.0})
+    trees = fit_trees(stacked, hits, np.zeros(len(hits)), settings, 1)
+    alone = replace(bundle, trees=trees, base=replace(bundle.base, coef=0 * bundle.base.coef))
+    assert alone.booster.feature_importance()[-1] > 0
+    assert np.ptp(alone.margins(matrix)[:, [0, 2]], axis=1).max() > 0.5
+    found = explain(alone, matrix, 2)
+    np.testing.assert_allclose(found.by_feature.sum(axis=1) + found.offset, found.margin, atol=1e-6)
 
 
 def test_intervals_count_by_their_share_of_the_hazard():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leadscore.features.matrix import FAMILIES, build_matrix, catalogue
@@ -22,7 +22,8 @@ WORDS = vocabulary(
     windows=lengths("1d", "7d"),
     half_lives=lengths("12h", "5d"),
 )
-FEW = settings(max_examples=80, deadline=None)
+# A busy machine is no failure.
+FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _matrix(company, pairs):

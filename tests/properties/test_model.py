@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -54,7 +54,7 @@ def test_the_curve_never_falls_and_never_reaches_certainty(margins, calibrator):
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_bundle_keeps_the_curve_coherent_for_any_row(data):
     bundle = _bundle()
     matrix = data.draw(_as_model_input(len(bundle.features)))
@@ -161,7 +161,7 @@ def test_contributions_and_offset_add_up_to_the_margin(horizon):
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_contributions_add_up_for_any_row(data):
     bundle = _bundle()
     matrix = data.draw(_as_model_input(len(bundle.features)))

@@ -5,28 +5,32 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadscore.monitoring.drift import score_drift, stability_index
 from leadscore.monitoring.outcomes import by_grade
 from leadscore.timeline import DAY
 
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 COUNTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=12)
 
 
 @given(COUNTS)
+@PATIENT
 def test_a_sample_has_not_drifted_from_itself(counts):
     assert stability_index(counts, counts) == 0
 
 
 @given(COUNTS, st.integers(2, 9))
+@PATIENT
 def test_size_is_no_drift(counts, times):
     if sum(counts):
         assert stability_index(counts, [times * count for count in counts]) == pytest.approx(0, abs=1e-12)
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=2, max_size=9))
+@PATIENT
 def test_drift_is_never_negative_nor_infinite_and_has_no_direction(pairs):
     before, after = zip(*pairs, strict=True)
     drift = stability_index(before, after)

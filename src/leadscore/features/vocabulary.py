@@ -16,7 +16,7 @@ from leadscore.history import NEITHER, NEVER, History, Leads
 OTHER = "other"
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
 _LARGEST = float(np.finfo(np.float32).max)
-_MIN_CATEGORY = 20  # leads; a rarer category teaches its leads by heart
+_MIN_CATEGORY = 20  # versions of leads; a rarer category teaches its leads by heart
 
 
 @dataclass(frozen=True)

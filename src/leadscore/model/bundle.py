@@ -38,7 +38,7 @@ class Bundle:
         base: Margins the trees start from.
         trees: LightGBM's text; the last column is the number of the interval.
         calibrator: Applied to the readiness of every horizon alike.
-        reference: Readiness at the ranking horizon of a reference cohort, as 99 percentiles.
+        reference: Readiness at the ranking horizon of a reference cohort, as its percentiles 1 to 98.
         reliability: How often leads of a readiness really converted; see `scoring`.
         facts: Counts and measured figures, for people; no part of scoring.
     """

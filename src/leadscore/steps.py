@@ -99,10 +99,11 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
         learned = learn(read, config, as_of)
     cohorts = judge_origins(read, config, learned.first, as_of, config.training.origins)
     bundle = finish(config, as_of, learned, cohorts)
-    with explained_disk_trouble(config.models_path):
-        path = shelf.keep(config.models_path, bundle)
     with stage("Tracking the run in MLflow"):
         recorded = tracking.record(config, tracked(config, bundle, cohorts, lake))
+    # Tracking takes longest: a bundle kept before it would, after a crash, be used without ever facing the gate.
+    with explained_disk_trouble(config.models_path):
+        path = shelf.keep(config.models_path, bundle)
     verdict = promote_if_better(config, bundle, recorded, now)
     log.info("Model %s: %s (%s)", bundle.version, "champion" if verdict.promote else "not promoted", verdict.why)
     return TrainResult(
@@ -248,10 +249,15 @@ def choose_bundle(config: Config, as_of: int) -> Bundle | None:
 
 
 def needs_training(config: Config, as_of: int) -> bool:
-    """Say whether no fitting model is younger than `training.retrain_after`; a delivered slot needs none."""
+    """Say whether no fitting model is younger than `training.retrain_after`; a delivered slot needs none.
+
+    Without a champion, too: the training that should have made one did not come to its end.
+    """
     slot = Slot(config.project, as_of, config.fingerprint())
     if read_manifest(config.out_path / slot.name) is not None:
         return False
+    if shelf.champion(config.models_path) is None:
+        return True
     ages = [as_of - kept.as_of for kept in shelf.kept(config.models_path) if _fits(kept, config, as_of)]
     return min(ages, default=NEVER) >= config.training.retrain_after.microseconds
 
@@ -266,13 +272,14 @@ def _fits(kept: Kept, config: Config, as_of: int) -> bool:
 
 def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: int) -> Verdict:
     """Ask the gate, and crown the challenger where it says yes."""
-    seen, alias = shelf.champion(config.models_path), tracking.champion(config)
-    champion = shelf.read(config.models_path, seen) if seen else None
-    verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
-    if verdict.promote:
-        # The alias first: when another training took it in the meantime, that one stays champion here as well.
-        tracking.crown(config, recorded, alias, now)
-        shelf.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
+    with write_lock(config):  # two runs at once are judged one after the other
+        seen, alias = shelf.champion(config.models_path), tracking.champion(config)
+        champion = shelf.read(config.models_path, seen) if seen else None
+        verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
+        if verdict.promote:
+            # The alias first: when another training took it in the meantime, that one stays champion here as well.
+            tracking.crown(config, recorded, alias, now)
+            shelf.crown(config.models_path, bundle.version, {"why": verdict.why, "mlflow": asdict(recorded)})
     return verdict
 
 

@@ -84,6 +84,8 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
 
     Returns:
         The manifest. It is written last, with a digest of every other file.
+
+    Only one process may deliver a configuration's slots at a time: what others left half-written is removed.
     """
     out.mkdir(parents=True, exist_ok=True)
     beside = out / f".{slot.name}.{os.getpid()}"
@@ -93,7 +95,8 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
         point_latest(out, slot.name)
         return there
     try:
-        shutil.rmtree(beside, ignore_errors=True)  # a killed process of the same number may have left it
+        for left in out.glob(f".*Z-{slot.fingerprint}.*"):  # of killed processes; only one writes at a time
+            shutil.rmtree(left, ignore_errors=True)
         beside.mkdir()
         pq.write_table(table, beside / "scores.parquet", compression="zstd")
         write_csv(table, beside / "scores.csv")
@@ -123,9 +126,12 @@ def point_latest(out: Path, name: str) -> None:
     if link.is_symlink() and _moment(link.readlink().name) > _moment(name) and read_manifest(link) is not None:
         return
     beside = out / f".latest.{os.getpid()}"
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(name)
-    beside.replace(link)
+    try:
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(name)
+        beside.replace(link)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _moment(name: str) -> str:

@@ -352,11 +352,13 @@ def _log_documents(mlflow: Any, config: Config, training: Training) -> None:
     from mlflow.data.delta_dataset_source import DeltaDatasetSource  # noqa: PLC0415 - late, as in `_store`
     from mlflow.data.meta_dataset import MetaDataset  # noqa: PLC0415 - same
 
-    for table, (path, version) in training.inputs.items():
-        # A data set by name and version takes milliseconds; one with its schema walks through every row.
-        source = DeltaDatasetSource(path=path, delta_table_version=version)
-        dataset = MetaDataset(source, name=table, digest=f"v{version}")  # type: ignore[abstract]  # in name only
-        mlflow.log_input(dataset, context="training")
+    # Of two trainings that bring the same new data set at once, MLflow refuses one.
+    with _locked(_state(config) / "mlflow.lock"):
+        for table, (path, version) in training.inputs.items():
+            # A data set by name and version takes milliseconds; one with its schema walks through every row.
+            source = DeltaDatasetSource(path=path, delta_table_version=version)
+            dataset = MetaDataset(source, name=table, digest=f"v{version}")  # type: ignore[abstract]  # in name only
+            mlflow.log_input(dataset, context="training")
     mlflow.log_text(training.configuration, "configuration.yaml")
     for name, rows in training.tables.items():
         mlflow.log_table(rows, f"{name}.json")

@@ -182,7 +182,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a name the terminal's encoding does not know is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="leadscore", standalone_mode=False)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except typer.Abort:

@@ -95,15 +95,22 @@ def champion(models: Path) -> str | None:
     """Return the version of the champion; None before the first.
 
     Raises:
-        StateError: the file that names it cannot be read.
+        ConfigError: the file that names it cannot be opened.
+        StateError: it does not name one.
     """
+    place = models / _CHAMPION
     try:
-        return str(json.loads((models / _CHAMPION).read_text(encoding="utf-8"))["version"])
+        return str(json.loads(place.read_text(encoding="utf-8"))["version"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{place}: cannot be read ({error.strerror or type(error).__name__}).", "Check its permissions."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise StateError(
-            f"{models / _CHAMPION}: does not name a champion ({type(error).__name__}).", "Run `leadscore promote`."
+            f"{place}: does not name a champion ({type(error).__name__}).",
+            "Remove this file, and run `leadscore train`.",
         ) from error
 
 

@@ -68,7 +68,8 @@ def _project(config: Config) -> Iterator[Finding]:
             for pattern in source.files:
                 found = _matches(config.root, pattern)
                 hint = "" if found else "Check `files`, relative to the configuration's folder."
-                yield Finding("good" if found else "bad", f"{table}: {pattern}: {found} files", hint)
+                count = "1 file" if found == 1 else f"{found} files"
+                yield Finding("good" if found else "bad", f"{table}: {pattern}: {count}", hint)
     if (config.root / "mlruns").exists():
         yield Finding("odd", f"{config.root / 'mlruns'}: a file store that MLflow no longer reads", "Move it away.")
     yield from _store(config)
@@ -104,12 +105,15 @@ def _writable(name: str, folder: Path) -> Finding:
 
 
 def _store(config: Config) -> Iterator[Finding]:
-    from leadscore.store.lake import open_lake  # noqa: PLC0415 - a broken installation must still reach the lines above
+    from leadscore.store.lake import open_or_plan_lake  # noqa: PLC0415 - a broken installation must still be told
 
     try:
-        lake = open_lake(config)
+        lake = open_or_plan_lake(config)
     except LeadscoreError as error:
-        yield Finding("odd", error.message, error.hint)
+        yield Finding("bad", error.message, error.hint)
+        return
+    if not lake.tables:
+        yield Finding("odd", f"{config.data}: there is no store yet.", "Run `leadscore ingest` first.")
         return
     told = ", ".join(f"{name} v{version}" for name, version in lake.versions().items())
     yield Finding("good", f"store: {told}")

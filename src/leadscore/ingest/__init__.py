@@ -26,6 +26,7 @@ from leadscore.store.lake import (
     Lake,
     append,
     engine,
+    explained_damage,
     explained_disk_trouble,
     open_or_plan_lake,
     quoted,
@@ -89,16 +90,17 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
 
     Raises:
         DataError: a file is missing or not what it should be, or too many rows are rejected; nothing is written.
-        StateError: the store was made in another way than the configuration says.
+        StateError: the store was made in another way than the configuration says, or it is damaged.
         ConfigError: the disk is full or closed; what was committed is whole, and the next run goes on from there.
     """
     with explained_disk_trouble(config.root):
         tasks = list_tasks(config)
     with write_lock(config), _scratch(config) as scratch, engine(scratch) as connection:
         lake = open_or_plan_lake(config)
-        chosen, skipped = _choose(connection, lake, tasks)
+        with explained_damage(lake.path):
+            chosen, skipped = _choose(connection, lake, tasks)
         staged = _stage_all(connection, chosen, config, seen_at, scratch)
-        with progress_stage("Checking rows"):
+        with progress_stage("Checking rows"), explained_damage(lake.path):
             known_files = [one.task.number for one in staged if one.task.is_known]
             _judge(connection, lake, known_files, seen_at)
         per_file = {one.task.number: _counts(connection, one) for one in staged}

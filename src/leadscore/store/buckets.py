@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from leadscore.store.lake import Lake, engine
+from leadscore.store.lake import Lake, engine, explained_damage
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,9 @@ def read_bucket(
         before: The moment, in microseconds since 1970.
         hidden_kinds: Kinds of interaction to leave out.
         outcome_words: Kinds of interaction that are outcomes: left out of the interactions, given with the outcomes.
+
+    Raises:
+        StateError: a file of the store is missing or damaged.
     """
     given = {
         "bucket": bucket,
@@ -98,7 +101,7 @@ def read_bucket(
         "outcome_words": list(outcome_words),
     }
     relations = {table: lake.scan(table, bucket) for table in ("leads", "interactions", "outcomes", "consents")}
-    with engine() as connection:
+    with engine() as connection, explained_damage(lake.path):
         tables = [
             _read(connection, query.format(**relations), given)
             for query in (_LEADS, _INTERACTIONS, _OUTCOMES, _CONSENTS)

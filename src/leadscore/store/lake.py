@@ -66,6 +66,7 @@ STORE_COLUMNS: dict[str, dict[str, str]] = {
 }
 """Columns of each Delta table with their SQL types."""
 
+_MEND = "If someone changed the folder `store`: bring back a copy, or remove it and run `leadscore ingest`."
 _SAY_AFTER_SECONDS = 2.0
 _ASK_EVERY_SECONDS = 0.05
 _LOOKS_AFTER_FAILURE = 5
@@ -121,12 +122,15 @@ def open_lake(config: Config) -> Lake:
     """Open the store at its present version.
 
     Raises:
-        StateError: nothing was ever ingested, or the configuration asks for another number of buckets.
+        StateError: nothing was ever ingested, no leads were, the configuration asks for another number of buckets, or
+            the store is damaged.
         ConfigError: the folder cannot be read.
     """
     lake = open_or_plan_lake(config)
     if not lake.tables:
         raise StateError(f"{config.data}: there is no store yet.", "Run `leadscore ingest` first.")
+    if "leads" not in lake.tables:  # an empty list would look like a quiet morning
+        raise StateError(f"{config.data}: the store holds no leads.", f"Look at the files of sources.leads. {_MEND}")
     return lake
 
 
@@ -134,7 +138,7 @@ def open_or_plan_lake(config: Config) -> Lake:
     """Open the store, or give the empty one that the first write will make."""
     path = config.data_path / "store"
     _refuse_odd_paths(config.data_path)
-    with explained_disk_trouble(config.data_path):
+    with explained_disk_trouble(config.data_path), explained_damage(path):
         buckets = _buckets_of(path)
         if buckets is not None and buckets != config.ingest.buckets:
             raise StateError(
@@ -152,6 +156,8 @@ def _buckets_of(path: Path) -> int | None:
         return int(json.loads((path / "store.json").read_text(encoding="utf-8"))["buckets"])
     except FileNotFoundError:
         return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{path / 'store.json'}: is damaged.", _MEND) from error
 
 
 def _refuse_odd_paths(path: Path) -> None:
@@ -293,9 +299,11 @@ _DISK_TROUBLE = {
     errno.EDQUOT: ("the disk quota is used up", "Free some space, or set the folder to another disk, and run again."),
     errno.EACCES: ("permission is denied", "Give this user the right to it, or name another folder."),
     errno.EPERM: ("permission is denied", "Give this user the right to it, or name another folder."),
-    errno.EROFS: ("the disk is read-only", "Name another folder in the configuration."),
+    errno.EROFS: ("the disk is read-only", "Make it writable, or name another folder."),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "Name another folder in the configuration."),
     errno.EEXIST: ("a file stands where a folder is expected", "Name another folder in the configuration."),
+    errno.EISDIR: ("a folder stands where a file is expected", "Move it away."),
+    errno.EMFILE: ("too many files are open", "Raise the limit, for instance with `ulimit -n 4096`."),
 }
 
 
@@ -310,12 +318,28 @@ def explained_disk_trouble(where: Path) -> Iterator[None]:
         yield
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, DeltaError) as error:
         number = _number_of(error)
-        path = Path(str(error.filename)) if isinstance(error, OSError) and error.filename else where
+        path = (error.filename2 or error.filename or where) if isinstance(error, OSError) else where
         reason, hint = _DISK_TROUBLE.get(number, ("", ""))
         if not reason:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            hint = "Nothing was lost: what was committed before is still there; run again."
+            words = os.strerror(number) if number else str(error).strip()
+            reason = words.splitlines()[0] if words else type(error).__name__
+            hint = "Look at it, and run again: what was committed before is still there."
         raise ConfigError(f"{path}: cannot be used: {reason}.", hint) from error
+
+
+@contextmanager
+def explained_damage(store: Path) -> Iterator[None]:
+    """Turn what DuckDB and Delta Lake say about missing or broken files of the store into one sentence.
+
+    Raises:
+        StateError: the store is damaged, and what to do.
+    """
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException, DeltaError) as error:
+        if _number_of(error):  # the disk's fault, not the file's
+            raise
+        raise StateError(f"{store}: a file of the store is missing or damaged.", _MEND) from error
 
 
 def _number_of(error: Exception) -> int:

@@ -274,7 +274,9 @@ def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: i
     """Ask the gate, and crown the challenger where it says yes."""
     with write_lock(config):  # two runs at once are judged one after the other
         seen, alias = shelf.champion(config.models_path), tracking.champion(config)
-        champion = shelf.read(config.models_path, seen) if seen else None
+        # One that was removed from the shelf can neither score nor be compared with.
+        on_shelf = seen is not None and (config.models_path / seen).exists()
+        champion = shelf.read(config.models_path, seen) if seen and on_shelf else None
         verdict = compare(bundle, champion, config.horizon_names[config.rank_index])
         if verdict.promote:
             # The alias first: when another training took it in the meantime, that one stays champion here as well.

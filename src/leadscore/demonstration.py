@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,5 +102,5 @@ def _with_oracle(cohort: Cohort, hazard: Mapping[tuple[str, int], float]) -> Coh
 
 
 def _mlflow_command(config: Config) -> str:
-    database = (config.state_path / "mlflow.db").resolve()
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri sqlite:///{database}"
+    program, database = Path(sys.executable).with_name("mlflow"), (config.state_path / "mlflow.db").resolve()
+    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {program} ui --workers 1 --backend-store-uri sqlite:///{database}"

@@ -25,6 +25,7 @@ _FIGURES = {
     "brier": "Brier",
     "log_loss": "log-loss",
 }
+_LONGEST = 80  # signs of a cell
 _PLAIN_WIDTH = 160  # of a file or a pipe, where no terminal says how wide it is
 _MARKS = {"good": ("ok", "green"), "odd": ("look", "yellow"), "bad": ("BAD", "red")}
 
@@ -42,7 +43,7 @@ def show_ingest(result: IngestResult) -> None:
         for name, rule, count in rules:
             broken_rules.add_row(name, rule, f"{count:,}")
         _console().print(broken_rules)
-        _say(f"Rejected rows, with file and line: {', '.join(map(str, told['rejected_files']))}")
+        _say(f"Rejected rows, with file, line and rules: {result.rejected_files[0].parent}")
     if told["skipped_files"]:
         _say(f"{len(told['skipped_files'])} files were read before and have not changed.")
 
@@ -88,7 +89,7 @@ def show_slot(result: ScoreResult) -> None:
     rows = pq.read_table(result.path / "scores.parquet").slice(0, SHOWN).to_pylist()
     table = _table("rank", "lead", "score", "grade", f"P({ranked_by})", "known", "trend", "action", "why")
     for row in rows:
-        cells = [f"{row[name]:.1%}" if name.startswith("p_") else str(row[name]) for name in names]
+        cells = [f"{row[name]:.1%}" if name.startswith("p_") else _printable(str(row[name])) for name in names]
         table.add_row(*(Text(cell) for cell in cells), Text(_why(row)))
     _console().print(table)
     _say(
@@ -144,7 +145,13 @@ def show_demo(result: DemoResult) -> None:
 
 def _why(row: Mapping[str, Any]) -> str:
     reasons = [(row[f"reason_{k}_text"], row[f"reason_{k}_sign"]) for k in (1, 2, 3)]
-    return "\n".join(f"{'+' if sign > 0 else '−'} {text}" for text, sign in reasons if text is not None)
+    return "\n".join(f"{'+' if sign > 0 else '−'} {_printable(text)}" for text, sign in reasons if text is not None)
+
+
+def _printable(text: str) -> str:
+    """Show a text of the sources on one short line: it may hold whatever moves a cursor or turns a line around."""
+    plain = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 
 def _figure(value: float) -> str:

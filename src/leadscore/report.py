@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _FIGURES = {
     "log_loss": "log-loss",
 }
 _LONGEST = 80  # signs of a cell
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN_WIDTH = 160  # of a file or a pipe, where no terminal says how wide it is
 _MARKS = {"good": ("ok", "green"), "odd": ("look", "yellow"), "bad": ("BAD", "red")}
 
@@ -150,7 +152,7 @@ def _why(row: Mapping[str, Any]) -> str:
 
 def _printable(text: str) -> str:
     """Show a text of the sources on one short line: it may hold whatever moves a cursor or turns a line around."""
-    plain = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    plain = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 

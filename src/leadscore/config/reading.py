@@ -56,7 +56,8 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text.", "Save it as UTF-8 in your editor.") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__}).") from error
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"{path}: cannot be read ({reason}).", "Check the path and its permissions.") from error
 
 
 def _mistakes_of(error: ValidationError, lines: Lines) -> list[Mistake]:

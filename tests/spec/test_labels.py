@@ -10,9 +10,10 @@ import pytest
 
 from leadscore.history import NEVER
 from leadscore.labels import label
+from leadscore.model.train import assemble
 from leadscore.snapshots import at_risk
 from leadscore.timeline import DAY
-from world import bucket, day, days
+from world import bucket, config, day, days, vocabulary
 
 HORIZONS = np.array([2, 5, 10], np.int64) * DAY
 
@@ -75,3 +76,12 @@ def test_a_lost_lead_keeps_teaching_that_it_did_not_convert():
     assert found.teaches.tolist() == [[True, True, True], [True, False, False]]
     assert found.in_interval.tolist() == [[False, False, False], [True, False, False]]
     assert found.by_horizon.tolist() == [[False, False, False], [True, True, True]]
+
+
+@pytest.mark.parametrize(("known_within", "matured"), [("0d", "110"), ("1d", "100"), ("4d", "000")])
+def test_a_label_waits_as_long_as_its_outcome_may_be_learned_late(known_within, matured):
+    world = bucket("lead_id | created_at\nada | 0")
+    told = config(horizons=["2d", "5d", "10d"], outcomes={"converted": "won", "known_within": known_within})
+    examples = assemble([world], vocabulary(), told, days(10), day("15"))
+    assert "".join("01"[closed] for closed in examples.labels.matured[0]) == matured
+    assert examples.labels.teaches.tolist() == examples.labels.matured.tolist()

@@ -232,6 +232,10 @@ class Outcomes(_Section):
     lost: Strings = Field(default=(), description="Words of an end without conversion.")
     disqualified: Strings = Field(default=(), description="Words for who should never have been a lead.")
     hidden_kinds: Strings = Field(default=(), description="Kinds that are part of an outcome: never used in a feature.")
+    known_within: Span = Field(
+        default=Duration(0, "0d"),
+        description="How late an outcome may be learned; a label counts only that long after its interval has closed.",
+    )
 
     @field_validator("converted", "lost", "disqualified")
     @classmethod

@@ -103,7 +103,7 @@ def _enough(examples: Examples, config: Config, as_of: int) -> None:
 
 def splits(first: int, config: Config, as_of: int, number: int) -> tuple[Split, ...]:
     """Lay the rolling origins for judging what is trained as of a moment; none when the past is too short."""
-    longest = config.horizons[-1].microseconds
+    longest = config.horizons[-1].microseconds + config.outcomes.known_within.microseconds
     return rolling_origins(first, as_of, config.snapshots.spacing.microseconds, longest, number)
 
 

@@ -73,6 +73,8 @@ def assemble(
         seen_from: Labels are as of this moment.
     """
     horizons = np.array([horizon.microseconds for horizon in config.horizons], dtype=np.int64)
+    # An interval that has closed may still hide a conversion nobody has told us of yet.
+    settled = seen_from - config.outcomes.known_within.microseconds
     parts: list[Examples] = []
     for leads, history in buckets:
         snapshots = at_risk_on(config, leads, moments)
@@ -82,7 +84,7 @@ def assemble(
                 as_of=snapshots.as_of,
                 matrix=build_matrix(leads, history, snapshots, vocabulary),
                 rfm=rfm_inputs(leads, history, snapshots),
-                labels=label(snapshots.as_of, leads.converted_at[snapshots.lead], horizons, seen_from),
+                labels=label(snapshots.as_of, leads.converted_at[snapshots.lead], horizons, settled),
             )
         )
     return _stack(parts)

@@ -83,5 +83,5 @@ def test_a_label_waits_as_long_as_its_outcome_may_be_learned_late(known_within, 
     world = bucket("lead_id | created_at\nada | 0")
     told = config(horizons=["2d", "5d", "10d"], outcomes={"converted": "won", "known_within": known_within})
     examples = assemble([world], vocabulary(), told, days(10), day("15"))
-    assert "".join("01"[closed] for closed in examples.labels.matured[0]) == matured
+    assert "".join("01"[int(closed)] for closed in examples.labels.matured[0]) == matured
     assert examples.labels.teaches.tolist() == examples.labels.matured.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,17 @@ def test_the_model_beats_recency_and_rfm_where_the_readme_says_so(morning):
         for baseline in ("recency", "rfm_logit"):
             assert figures["model"]["auc"] > figures[baseline]["auc"] + 0.05, horizon
             assert figures["model"]["log_loss"] < figures[baseline]["log_loss"] - 0.01, horizon
+
+
+def test_the_readme_shows_what_comes_out(morning):
+    _, result = morning
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^"(\d+)",(\d),(\d+),"(\w)",', readme, re.MULTILINE)
+    rows = pq.read_table(f"{result['score']['path']}/scores.parquet").slice(0, 3).to_pylist()
+    assert shown == [(row["lead_id"], str(row["rank"]), str(row["score"]), row["grade"]) for row in rows]
+    for row in rows:
+        assert f"{row['p_14d']:.1%}" in readme
+        assert row["reason_1_text"] in readme
 
 
 def append(path, *lines):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -87,13 +88,8 @@ def show_slot(result: ScoreResult) -> None:
     if result.repeated:
         _say(f"Slot {manifest['slot']} was delivered before; nothing was changed.")
     ranked_by = manifest["ranked_by"]
-    names = ["rank", "lead_id", "score", "grade", f"p_{ranked_by}", "known", "trend", "action"]
     rows = pq.read_table(result.path / "scores.parquet").slice(0, SHOWN).to_pylist()
-    table = _table("rank", "lead", "score", "grade", f"P({ranked_by})", "known", "trend", "action", "why")
-    for row in rows:
-        cells = [f"{row[name]:.1%}" if name.startswith("p_") else _printable(str(row[name])) for name in names]
-        table.add_row(*(Text(cell) for cell in cells), Text(_why(row)))
-    _console().print(table)
+    _say_top(rows, f"p_{ranked_by}", f"P({ranked_by})")
     _say(
         f"{counts['delivered']:,} leads at risk of {counts['leads']:,}; left out: {counts['ended']:,} ended, "
         f"{counts['closed']:,} closed, {counts['objected']:,} said no."
@@ -145,9 +141,20 @@ def show_demo(result: DemoResult) -> None:
     _say(f"Experiments:   {result.mlflow_command}")
 
 
-def _why(row: Mapping[str, Any]) -> str:
-    reasons = [(row[f"reason_{k}_text"], row[f"reason_{k}_sign"]) for k in (1, 2, 3)]
-    return "\n".join(f"{'+' if sign > 0 else '−'} {_printable(text)}" for text, sign in reasons if text is not None)
+def _say_top(rows: Sequence[Mapping[str, Any]], chance: str, title: str) -> None:
+    """Show one line per lead, and its reasons below it: sentences in a column would be cut by a narrow terminal."""
+    names = {"rank": "rank", "lead_id": "lead", "score": "score", "grade": "grade", chance: title}
+    names |= {"known": "known", "trend": "trend", "action": "action"}
+    cells = [[f"{row[name]:.1%}" if name == chance else _printable(str(row[name])) for name in names] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(names.values(), *cells, strict=True)]
+    lines = ["  ".join(map(set_cell_size, line, widths)).rstrip() for line in ([*names.values()], *cells)]
+    _say(lines[0])
+    for row, line in zip(rows, lines[1:], strict=True):
+        _say(line)
+        for number in (1, 2, 3):
+            if row[f"reason_{number}_text"] is not None:
+                sign = "+" if row[f"reason_{number}_sign"] > 0 else "−"
+                _say(f"      {sign} {_printable(row[f'reason_{number}_text'])}")
 
 
 def _printable(text: str) -> str:

@@ -137,7 +137,7 @@ def _encoding(path: Path) -> Encoding:
 
 
 def _load(db: duckdb.DuckDBPyConnection, file: InputFile, table: str) -> None:
-    def fill(reading: Reading) -> None:
+    def fill(reading: Reading) -> int:
         names = file.columns if file.format != "jsonl" else json_columns(db, reading, LOOKED_AT)
         # SQL knows no difference between Id and ID, and a list or a map is no text to guess from.
         once = {name.casefold(): name for name in reversed(names) if name and name not in file.nested}
@@ -148,6 +148,8 @@ def _load(db: duckdb.DuckDBPyConnection, file: InputFile, table: str) -> None:
             f"create or replace temp table {table} as "
             f"select {cells or 'null as nothing'} from ({select}) where not malformed limit {LOOKED_AT}"
         )
+        counted = db.execute(f"select count(*) from {table}").fetchone()
+        return int(counted[0]) if counted else 0
 
     with TemporaryDirectory(prefix="leadscore-") as scratch:
         read(db, file, Path(scratch), fill)

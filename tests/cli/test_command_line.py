@@ -184,6 +184,11 @@ def one(folder, pattern):
 DAMAGES = {
     "the leads are gone": (lambda f: shutil.rmtree(f / "data/store/leads"), 5, "the store holds no leads"),
     "a file is gone": (lambda f: one(f, "data/store/interactions/*/*.parquet").unlink(), 5, "missing or damaged"),
+    "the interactions are gone": (
+        lambda f: shutil.rmtree(f / "data/store/interactions"),
+        5,
+        "the store has lost its interactions",
+    ),
     "a file is cut": (lambda f: one(f, "data/store/leads/*.parquet").write_bytes(b"PAR1"), 5, "missing or damaged"),
     "a log is cut": (lambda f: one(f, "data/store/leads/_delta_log/*.json").write_text("{"), 5, "missing or damaged"),
     "its settings are cut": (lambda f: (f / "data/store/store.json").write_text("{"), 5, "store.json: is damaged"),

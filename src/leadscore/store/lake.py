@@ -131,7 +131,17 @@ def open_lake(config: Config) -> Lake:
         raise StateError(f"{config.data}: there is no store yet.", "Run `leadscore ingest` first.")
     if "leads" not in lake.tables:  # an empty list would look like a quiet morning
         raise StateError(f"{config.data}: the store holds no leads.", f"Look at the files of sources.leads. {_MEND}")
+    lost = sorted(_taken_in(lake) - set(lake.tables))
+    if lost:  # without its interactions every lead would be a stranger
+        raise StateError(f"{config.data}: the store has lost its {', '.join(lost)}.", _MEND)
     return lake
+
+
+def _taken_in(lake: Lake) -> set[str]:
+    """Name the tables that rows were ever accepted for, by the ledger."""
+    with explained_damage(lake.path), engine() as connection:
+        rows = connection.execute(f'select distinct "table" from {lake.scan(LEDGER)} where accepted > 0').fetchall()
+    return {str(name) for (name,) in rows}
 
 
 def open_or_plan_lake(config: Config) -> Lake:

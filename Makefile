@@ -52,7 +52,7 @@ bench: $(READY)  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_examples.py
 
 pins: $(READY)  ## resolve requirements.txt anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--generate-hashes --group dev pyproject.toml -o requirements.txt
 
 clean:  ## remove what the other targets made

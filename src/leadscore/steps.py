@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from leadscore import __version__
 from leadscore.config import Config
-from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, read_manifest, slots
+from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
 from leadscore.errors import StateError
 from leadscore.history import NEVER, build_history, build_leads
 from leadscore.ingest import IngestResult
@@ -93,7 +93,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
 
 def train(config: Config, as_of: int, now: int) -> TrainResult:
     """Train as of a moment, judge, track, keep the bundle, and make it the champion where the gate lets it."""
-    lake = open_lake(config)
+    lake = open_settled(config)
     read = reader(config, lake)
     with stage(f"Training as of {show_moment(as_of)}"):
         learned = learn(read, config, as_of)
@@ -134,7 +134,7 @@ def score(config: Config, as_of: int) -> ScoreResult:
             f"No model of this configuration was trained as of {show_moment(as_of)} or before.",
             "Run `leadscore train` with the same --as-of, or `leadscore run`.",
         )
-    lake = open_lake(config)
+    lake = open_settled(config)
     table, counts = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
     facts = _facts(config, bundle, slot, table, counts, lake)
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
@@ -164,7 +164,7 @@ class BacktestResult:
 
 def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     """Train at rolling origins as a team would have then, and judge each on the cohort after it."""
-    read = reader(config, open_lake(config))
+    read = reader(config, open_settled(config))
     first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
     cohorts = judge_origins(read, config, first, as_of, number)
     if not cohorts:
@@ -192,12 +192,13 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
         for folder, manifest in slots(config.out_path)
         if manifest["project"] == config.project and f"p_{horizon}" in pq.read_schema(folder / "scores.parquet").names
     ]
-    converted_at = _conversions(reader(config, open_lake(config))(as_of))
+    converted_at = _conversions(reader(config, open_settled(config))(as_of))
     findings = []
     for folder, manifest in matured:
         delivered = pq.read_table(folder / "scores.parquet", columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
         frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
-        if frame.empty or int(frame["as_of"].iloc[0]) + horizon.microseconds > as_of:
+        settled = as_of - config.outcomes.known_within.microseconds
+        if frame.empty or int(frame["as_of"].iloc[0]) + horizon.microseconds > settled:
             continue
         grades = by_grade(frame, converted_at, str(horizon), horizon.microseconds)
         findings.append(
@@ -210,6 +211,12 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
             }
         )
     return findings
+
+
+def open_settled(config: Config) -> Lake:
+    """Open the store between two ingests, never amid one: its tables are committed one after the other."""
+    with write_lock(config):
+        return open_lake(config)
 
 
 def reader(config: Config, lake: Lake) -> Reader:
@@ -292,8 +299,10 @@ def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets
         part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of)
         parts.append(part)
         counts += of_bucket
-    previous = previous_scores(config.out_path, slot)
-    return rank(parts, bundle, config, slot.as_of, slot.run_id(bundle.version), previous), counts
+    earlier, previous = previous_slot(config.out_path, slot), previous_scores(config.out_path, slot)
+    comparable = earlier is not None and earlier[1]["model"]["version"] == bundle.version
+    run_id = slot.run_id(bundle.version)
+    return rank(parts, bundle, config, slot.as_of, run_id, previous, comparable=comparable), counts
 
 
 def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:

@@ -42,7 +42,7 @@ WORDS = vocabulary(
         ),
         ("warmth_2d", 0.031, "warmth of all interactions: 0.031 (half-life 2 days)", None),
         ("profile_country=FR", 1, "country: FR", "country : FR"),
-        ("profile_country=FR", 0, "country is not FR", "country n'est pas FR"),
+        ("profile_country=FR", 0, "country is not FR, or not known", "country n'est pas FR, ou inconnu"),
         # A zero that is known is said; only what is not known is not.
         ("profile_size", 0, "size: 0", "size : 0"),
         ("profile_size", NAN, "size: not known", "size : inconnu"),

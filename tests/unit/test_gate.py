@@ -34,6 +34,13 @@ OLD = {"version": "old", "as_of": 10}
         (model(recipe="two", loss=0.4), model(**OLD), False, "not below"),
         (model(recipe="two", loss=0.2, cohort=COHORT | {"rows": 8}), model(**OLD), False, "no common cohort"),
         (model(recipe="two", cohort={}), model(**OLD, cohort={}), False, "no common cohort"),
+        # a day later there is none: the recipe that makes the lists must not stay a challenger for ever
+        (
+            model(recipe="two", as_of=11, cohort=COHORT | {"to": "c"}),
+            model(**OLD),
+            True,
+            "on newer data, and no common",
+        ),
         (model(recipe="two", loss=float("nan")), model(**OLD), False, "too few conversions"),
         (model(recipe="two", loss=0.2), model(**OLD, loss=None), False, "too few conversions"),  # read from JSON
     ],

@@ -63,14 +63,22 @@ def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def previous_scores(out: Path, slot: Slot) -> dict[str, int]:
-    """Return the score of each lead in the newest earlier slot of the same project and configuration."""
+    """Return the score of each lead in the newest earlier slot; empty without one."""
+    earlier = previous_slot(out, slot)
+    if earlier is None:
+        return {}
+    table = pq.read_table(earlier[0] / "scores.parquet", columns=["lead_id", "score"])
+    return dict(zip(table["lead_id"].to_pylist(), table["score"].to_pylist(), strict=True))
+
+
+def previous_slot(out: Path, slot: Slot) -> tuple[Path, dict[str, Any]] | None:
+    """Return folder and manifest of the newest earlier slot of the same project and configuration; None without."""
     names = [path.name for path in out.glob(f"*Z-{slot.fingerprint}") if path.name < slot.name]
     for name in sorted(names, reverse=True):
         manifest = read_manifest(out / name)
         if manifest is not None and manifest["project"] == slot.project:
-            table = pq.read_table(out / name / "scores.parquet", columns=["lead_id", "score"])
-            return dict(zip(table["lead_id"].to_pylist(), table["score"].to_pylist(), strict=True))
-    return {}
+            return out / name, manifest
+    return None
 
 
 def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:

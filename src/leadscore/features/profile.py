@@ -57,6 +57,10 @@ def _category(name: str, word: str) -> Feature:
     return Feature(
         f"profile_{name}={word}", NAME, f"profile.{name}", "flag", "",
         {"en": f"{literal(name)}: {literal(word)}", "fr": f"{literal(name)} : {literal(word)}"},
-        {"en": f"{literal(name)} is not {literal(word)}", "fr": f"{literal(name)} n'est pas {literal(word)}"},
+        # The flag is 0 for another word and for none at all.
+        {
+            "en": f"{literal(name)} is not {literal(word)}, or not known",
+            "fr": f"{literal(name)} n'est pas {literal(word)}, ou inconnu",
+        },
         skewed=False,
     )  # fmt: skip

@@ -22,7 +22,8 @@ def compare(challenger: Bundle, champion: Bundle | None, horizon: str) -> Verdic
 
     The first model is promoted. The same recipe on newer data is promoted: no label is left that only one of them has
     not seen, and refitting is what keeps chances true. Another recipe is promoted when it had the lower log-loss on
-    the same cohort; without a common cohort the champion stays.
+    the same cohort. Without a common cohort it is promoted only on newer data: there is nothing to compare, and a list
+    made by the configured recipe under another one's name would help nobody.
     """
     if champion is None:
         return Verdict(promote=True, why="the first model")
@@ -37,7 +38,9 @@ def compare(challenger: Bundle, champion: Bundle | None, horizon: str) -> Verdic
 
 def _on_common_cohort(challenger: Bundle, champion: Bundle, horizon: str) -> Verdict:
     if not challenger.facts["judged_cohort"] or challenger.facts["judged_cohort"] != champion.facts["judged_cohort"]:
-        return Verdict(promote=False, why="another recipe, and no common cohort to compare it on with the champion")
+        newer = challenger.as_of > champion.as_of
+        data = "on newer data" if newer else "on the same data"
+        return Verdict(newer, f"another recipe {data}, and no common cohort to compare it on with the champion")
     ours, theirs = _loss(challenger.facts, horizon), _loss(champion.facts, horizon)
     if ours is None or theirs is None:
         return Verdict(promote=False, why="another recipe, and too few conversions in the common cohort to compare")

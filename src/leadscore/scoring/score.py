@@ -83,8 +83,8 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
 def _known(view: View, bundle: Bundle) -> list[str]:
     """Say how much we know of each lead.
 
-    unknowable: no interaction; low: fewer than three; medium: fewer than ten, or a kind or category the model has
-    never met; high: the rest.
+    unknowable: no interaction; low: fewer than three; medium: fewer than ten, or a kind or category that has
+    no column of its own in the model; high: the rest.
     """
     every = np.zeros(len(view.history), dtype=np.int32)
     codes = view.history.kind.recode(bundle.vocabulary.kinds, other=-2)
@@ -145,7 +145,14 @@ def interval(chance: Floats, bundle: Bundle) -> tuple[Floats, Floats]:
 
 
 def rank(
-    parts: Iterable[Scored], bundle: Bundle, config: Config, as_of: int, run_id: str, previous: Mapping[str, int]
+    parts: Iterable[Scored],
+    bundle: Bundle,
+    config: Config,
+    as_of: int,
+    run_id: str,
+    previous: Mapping[str, int],
+    *,
+    comparable: bool = True,
 ) -> pa.Table:
     """Put the buckets together and rank them.
 
@@ -156,6 +163,8 @@ def rank(
         as_of: The moment of the slot.
         run_id: Name of the run.
         previous: Score of each lead in the previous slot; empty without one.
+        comparable: Whether those scores are of the same model. Another model has another reference: its scores are
+            told, but no trend is made of them.
 
     Returns:
         One row per lead at risk, in rank order, with the columns of `scores_schema`.
@@ -184,7 +193,7 @@ def rank(
         "p_lo": lo,
         "p_hi": hi,
         "known": _in_order([word for part in pieces for word in part.known], order),
-        "trend": [trend(int(now), then) for now, then in zip(scores, before, strict=True)],
+        "trend": [trend(int(now), then if comparable else None) for now, then in zip(scores, before, strict=True)],
         "score_prev": before,
         **_reason_columns(_in_order([reasons for part in pieces for reasons in part.reasons], order)),
         "action": [ACTIONS[letter] for letter in grade],

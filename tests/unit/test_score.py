@@ -24,6 +24,19 @@ def listed(previous=None, **settings):
     return table, sum((counts for _, counts in scored), Counts()), bundle
 
 
+def test_scores_of_another_model_are_told_but_make_no_trend():
+    trained, _, _, bundle = learned_funnel()
+    scored = [score_bucket(own, bundle, trained, AS_OF)[0] for own in funnel_reader(3)(AS_OF)]
+    earlier = {lead: 50 for part in scored for lead in part.lead_id}
+    same, other = (
+        rank(scored, bundle, trained, AS_OF, "run", earlier, comparable=comparable).to_pydict()
+        for comparable in (True, False)
+    )
+    assert set(other["trend"]) == {"not_enough_info"}
+    assert {"improving", "declining"} <= set(same["trend"])
+    assert set(other["score_prev"]) == set(same["score_prev"]) == {50}
+
+
 def test_everyone_is_on_the_list_or_counted_once_elsewhere():
     leads, _ = bucket = drawn(
         """

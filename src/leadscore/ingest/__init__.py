@@ -28,6 +28,7 @@ from leadscore.store.lake import (
     engine,
     explained_damage,
     explained_disk_trouble,
+    marked_unfinished,
     open_or_plan_lake,
     quoted,
     refuse_full_disk,
@@ -112,7 +113,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
             refuse_too_many(connection, name, of_table, counts.read, counts.rejected, share)
         rules = {name: count_rules(connection, name) for name in TABLES}
         rejected_files = _write_rejected(connection, staged, per_file, config.data_path / "rejected", scratch)
-        with progress_stage("Writing the store"):
+        with progress_stage("Writing the store"), marked_unfinished(lake):
             _append_rows(connection, lake, _prepare(connection, tables, scratch))
             _append_ledger(connection, lake, staged, per_file, seen_at)
         versions = open_or_plan_lake(config).versions()

@@ -42,6 +42,7 @@ SQL_TYPES = {
     "attributes": "varchar",
 }
 LEDGER = "files"
+UNFINISHED = ".unfinished"
 STORE_COLUMNS: dict[str, dict[str, str]] = {
     name: {
         "row_id": "varchar",
@@ -131,6 +132,11 @@ def open_lake(config: Config) -> Lake:
         raise StateError(f"{config.data}: there is no store yet.", "Run `leadscore ingest` first.")
     if "leads" not in lake.tables:  # an empty list would look like a quiet morning
         raise StateError(f"{config.data}: the store holds no leads.", f"Look at the files of sources.leads. {_MEND}")
+    if (lake.path / UNFINISHED).exists():
+        raise StateError(
+            f"{config.data}: the last ingest did not come to its end; some of its rows are still missing.",
+            "Run `leadscore ingest`: it goes on from there.",
+        )
     lost = sorted(_taken_in(lake) - set(lake.tables))
     if lost:  # without its interactions every lead would be a stranger
         raise StateError(f"{config.data}: the store has lost its {', '.join(lost)}.", _MEND)
@@ -178,6 +184,36 @@ def _refuse_odd_paths(path: Path) -> None:
             f"{path}: the store cannot live under a path that holds {' '.join(odd)}.",
             "Set `data:` to a folder with a plainer name.",
         )
+
+
+@contextmanager
+def marked_unfinished(lake: Lake) -> Iterator[None]:
+    """Leave a mark in the store while its tables are committed one after the other.
+
+    A crash between two commits leaves the mark, and nobody scores from half an ingest; the next ingest removes it. An
+    error before the first commit takes it away again.
+    """
+    is_new = not lake.path.exists()
+    lake.path.mkdir(parents=True, exist_ok=True)
+    mark = lake.path / UNFINISHED
+    was_there = mark.exists()
+    mark.touch()
+    before = _commits(lake)
+    try:
+        yield
+    except BaseException:
+        if not was_there and _commits(lake) == before:
+            mark.unlink()
+        raise
+    else:
+        mark.unlink()
+    finally:
+        if is_new and not any(lake.path.iterdir()):
+            lake.path.rmdir()
+
+
+def _commits(lake: Lake) -> set[Path]:
+    return set(lake.path.glob("*/_delta_log/*.json"))
 
 
 def append(lake: Lake, table: str, rows: pa.RecordBatchReader) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
+from leadscore.model.baselines import BASELINES
 from leadscore.steps import RunResult, ScoreResult, TrainResult
 
 SHOWN = 10
@@ -62,6 +63,10 @@ def show_training(result: TrainResult) -> None:
         window = facts["judged_cohort"]
         _say(f"Judged on the cohort from {window['from']} to {window['to']}, by a model that had not seen it:")
         show_figures(facts["judged"])
+        for horizon, figures in facts["judged"].items():
+            better = [name for name in BASELINES if figures[name]["auc"] > figures["model"]["auc"]]
+            if better:
+                _say(f"Mind: within {horizon}, {' and '.join(better)} ranked better than the model.")
     else:
         _say("Not judged: the history is too short to keep a matured cohort apart.")
     _say(f"{'Champion' if result.promoted else 'Not promoted'}: {result.why}.")

@@ -27,10 +27,10 @@ from leadscore.monitoring.gate import Verdict, compare
 from leadscore.monitoring.outcomes import by_grade
 from leadscore.progress import stage, track
 from leadscore.registry import Kept, Recorded, Training, shelf, tracking
-from leadscore.scoring.score import Counts, Scored, rank, score_bucket
+from leadscore.scoring.score import Counts, Scored, newest_interaction, rank, score_bucket
 from leadscore.store.buckets import read_bucket
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
-from leadscore.timeline import show_moment
+from leadscore.timeline import DAY, show_moment
 
 log = logging.getLogger("leadscore")
 
@@ -130,13 +130,16 @@ def score(config: Config, as_of: int) -> ScoreResult:
         return ScoreResult(folder, there, repeated=True)
     bundle = choose_bundle(config, as_of)
     if bundle is None:
+        others = any(kept.as_of <= as_of for kept in shelf.kept(config.models_path))
+        changed = " The models there are were trained with other settings." if others else ""
         raise StateError(
-            f"No model of this configuration was trained as of {show_moment(as_of)} or before.",
+            f"No model of this configuration was trained as of {show_moment(as_of)} or before.{changed}",
             "Run `leadscore train` with the same --as-of, or `leadscore run`.",
         )
     lake = open_settled(config)
-    table, counts = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
-    facts = _facts(config, bundle, slot, table, counts, lake)
+    table, counts, newest = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
+    _warn_of_silence(config, as_of, newest)
+    facts = _facts(config, bundle, slot, table, counts, lake) | {"newest_interaction": show_moment(newest)}
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
         manifest = deliver(config.out_path, slot, table, facts)
     return ScoreResult(folder, manifest, repeated=False)
@@ -192,13 +195,16 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
         for folder, manifest in slots(config.out_path)
         if manifest["project"] == config.project and f"p_{horizon}" in pq.read_schema(folder / "scores.parquet").names
     ]
-    converted_at = _conversions(reader(config, open_settled(config))(as_of))
+    buckets = list(reader(config, open_settled(config))(as_of))
+    converted_at, newest_end = _conversions(buckets), _newest_end(buckets)
     findings = []
     for folder, manifest in matured:
         delivered = pq.read_table(folder / "scores.parquet", columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
         frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
         settled = as_of - config.outcomes.known_within.microseconds
-        if frame.empty or int(frame["as_of"].iloc[0]) + horizon.microseconds > settled:
+        # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
+        since = NEVER if frame.empty else int(frame["as_of"].iloc[0])
+        if since > min(settled - horizon.microseconds, newest_end):
             continue
         grades = by_grade(frame, converted_at, str(horizon), horizon.microseconds)
         findings.append(
@@ -292,17 +298,29 @@ def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: i
     return verdict
 
 
-def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int) -> tuple[pa.Table, Counts]:
+def _warn_of_silence(config: Config, as_of: int, newest: int) -> None:
+    """Say when nothing has come in for so long that the list can only be about the past."""
+    silent = as_of - newest
+    if silent > config.horizons[0].microseconds:
+        log.warning(
+            "The newest interaction is %d days older than the list (%s): are the sources up to date?",
+            silent // DAY,
+            show_moment(newest),
+        )
+
+
+def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int) -> tuple[pa.Table, Counts, int]:
     parts: list[Scored] = []
-    counts = Counts()
+    counts, newest = Counts(), 0
     for bucket in track(read(slot.as_of), "Scoring", total=buckets):
         part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of)
         parts.append(part)
         counts += of_bucket
+        newest = max(newest, newest_interaction(bucket))
     earlier, previous = previous_slot(config.out_path, slot), previous_scores(config.out_path, slot)
     comparable = earlier is not None and earlier[1]["model"]["version"] == bundle.version
     run_id = slot.run_id(bundle.version)
-    return rank(parts, bundle, config, slot.as_of, run_id, previous, comparable=comparable), counts
+    return rank(parts, bundle, config, slot.as_of, run_id, previous, comparable=comparable), counts, newest
 
 
 def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:
@@ -328,6 +346,11 @@ def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: 
         # Nobody scored is no drift, and no lack of it.
         "score_drift": round(score_drift(table["score"].to_numpy()), 4) if table.num_rows else None,
     }
+
+
+def _newest_end(buckets: Iterable[Bucket]) -> int:
+    ends = [leads.ended_at[leads.ended_at != NEVER] for leads, _ in buckets]
+    return max((int(moments.max()) for moments in ends if len(moments)), default=0)
 
 
 def _conversions(buckets: Iterable[Bucket]) -> dict[str, int]:

@@ -19,7 +19,7 @@ RULES = {
     "not_a_number": "Not a plain decimal number with a point; NaN and infinities are none.",
     "not_an_integer": "Not a whole number.",
     "not_a_direction": "Neither inbound nor outbound.",
-    "not_a_status": "Neither objection nor consent.",
+    "not_a_status": "Neither objection nor consent; a file of opt-outs alone takes `constants: {status: objection}`.",
     "out_of_range": "A moment before 1970 or after 2100.",
     "in_the_future": "A moment more than a day after the row came in.",
     "malformed_row": "The row could not be cut into columns.",

@@ -48,5 +48,5 @@ def _warmth(name: str, concept: str, en: str, fr: str, length: int) -> Feature:
             "en": f"warmth of {en}: {{value}} (half-life {span(length, 'en')})",
             "fr": f"chaleur de « {fr} » : {{value}} (demi-vie {span(length, 'fr')})",
         },
-        {"en": f"no warmth of {en}", "fr": f"aucune chaleur de « {fr} »"},
+        {"en": f"no warmth of {en}", "fr": f"plus aucune chaleur de « {fr} »"},
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -143,7 +144,10 @@ def _top(counts: Counter[str], most: int, at_least: int) -> tuple[str, ...]:
 
 
 def _is_number(counts: Counter[str]) -> bool:
-    numeric = sum(count for word, count in counts.items() if np.isfinite(as_number(word)))
+    # A number written with a leading zero is a code: a postal code, an article.
+    numeric = sum(
+        count for word, count in counts.items() if np.isfinite(as_number(word)) and not re.match(r"0\d", word)
+    )
     return numeric >= _NUMERIC_SHARE * counts.total()
 
 

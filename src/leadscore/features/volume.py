@@ -24,10 +24,13 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         _count(kind, window, vocabulary) for kind in (*vocabulary.kinds, OTHER) for window in _windows(vocabulary)
     ]
     kinds = [
-        _distinct("kinds", "kinds of interaction", "sortes d'interactions", window, vocabulary)
+        _distinct("kinds", ("kinds of interaction", "sortes d'interactions", "aucune interaction"), window, vocabulary)
         for window in _windows(vocabulary)
     ]
-    contents = [_distinct("contents", "contents", "contenus", window, vocabulary) for window in _windows(vocabulary)]
+    contents = [
+        _distinct("contents", ("contents", "contenus", "aucun contenu"), window, vocabulary)
+        for window in _windows(vocabulary)
+    ]
     return (*counts, *kinds, *(contents if "content" in vocabulary.columns else ()))
 
 
@@ -65,10 +68,11 @@ def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
     )  # fmt: skip
 
 
-def _distinct(what: str, en: str, fr: str, window: str, vocabulary: Vocabulary) -> Feature:
+def _distinct(what: str, words: tuple[str, str, str], window: str, vocabulary: Vocabulary) -> Feature:
+    en, fr, none = words
     when = _when(window, vocabulary)
     return Feature(
         f"different_{what}_{window}", NAME, f"volume.different_{what}", "count", "",
         {"en": f"{{value}} different {en} {when['en']}", "fr": f"{{value}} {fr} {when['fr']}"},
-        {"en": f"no {en} {when['en']}", "fr": f"pas de {fr} {when['fr']}"},
+        {"en": f"no {en} {when['en']}", "fr": f"{none} {when['fr']}"},
     )  # fmt: skip

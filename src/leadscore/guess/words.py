@@ -193,16 +193,20 @@ def has_any(name: str, phrases: tuple[str, ...]) -> bool:
 def meaning_of(word: str) -> Meaning | None:
     """Say which end of a lead a word of the source means, or None.
 
-    >>> meaning_of("Closed Won"), meaning_of("non converti"), meaning_of("Doublon"), meaning_of("in progress")
-    ('converted', 'lost', 'disqualified', None)
+    >>> meaning_of("Closed Won"), meaning_of("non converti"), meaning_of("Doublon"), meaning_of("closedwon")
+    ('converted', 'lost', 'disqualified', 'converted')
     """
     words = plain(word)
-    for phrase_fits in (str.__eq__, has_phrase):
+    for phrase_fits in (str.__eq__, _written_together, has_phrase):
         for meaning, phrases in _ENDS.items():
             # A single letter or digit means something only where it stands alone.
             if any(phrase_fits(words, phrase) for phrase in phrases if len(phrase) > 1 or words == phrase):
                 return meaning
     return None
+
+
+def _written_together(words: str, phrase: str) -> bool:
+    return " " in phrase and words == phrase.replace(" ", "")
 
 
 def conversion_kinds(kinds: list[str]) -> list[str]:

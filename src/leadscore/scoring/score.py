@@ -55,6 +55,11 @@ class Counts:
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
+def newest_interaction(bucket: Bucket) -> int:
+    """Return when the newest interaction of a bucket occurred; 0 without any."""
+    return int(bucket[1].time.max(initial=0))
+
+
 def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> tuple[Scored, Counts]:
     """Score the leads of a bucket that are at risk at `as_of`; the others are counted, never scored.
 

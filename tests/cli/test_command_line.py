@@ -458,3 +458,13 @@ def test_two_runs_at_once_both_succeed_and_leave_what_one_leaves(make, undisturb
     # champion.json names the run in MLflow.
     assert [path for path in left if left[path] != undisturbed[path]] in ([], ["models/champion.json"])
     assert project("run", *AT, "--json").json["score"]["repeated"]
+
+
+def test_a_list_of_old_news_says_so_and_nobody_is_held_against_outcomes_that_never_came_in(trained):
+    told = trained("score", "--as-of", "2024-09-01")
+    assert told.code == 0
+    assert "days older than the list" in told.err
+    assert trained("monitor", "--as-of", "2024-12-01", "--json").json == {"slots": []}
+    assert "days older than the list" not in trained("score", "--as-of", TRAINED_AS_OF).err
+    slots = trained("monitor", "--as-of", "2024-12-01", "--json").json["slots"]
+    assert [slot["as_of"] for slot in slots] == ["2024-03-14T00:00:00Z"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from world import assert_features, bucket, lengths, vocabulary
+from leadscore.features.vocabulary import settle, take_census
+from world import assert_features, bucket, config, lengths, vocabulary
 
 COMPANY = """
 lead_id | created_at | known_at | attributes
@@ -71,3 +72,11 @@ def test_age_is_in_days_of_24_hours():
         "lead_id | as_of | age_days\nada | 1.25 | 1/4\nada | 91 | 90",
         vocabulary(windows=lengths("12h")),
     )
+
+
+def test_a_number_with_a_leading_zero_is_a_code():
+    leads = "\n".join(f"ada{n} | 1 | postal={n % 3:05d} size={n + 1}" for n in range(60))
+    counted = take_census(*bucket(f"lead_id | created_at | attributes\n{leads}"))
+    settled = settle(counted, config())
+    assert settled.numbers == ("size",)
+    assert settled.categories == {"postal": ("00000", "00001", "00002")}

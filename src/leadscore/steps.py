@@ -16,7 +16,7 @@ from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
 from leadscore.errors import StateError
-from leadscore.history import NEVER, build_history, build_leads
+from leadscore.history import NEVER, Leads, build_history, build_leads
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
 from leadscore.model.bundle import Bundle
@@ -195,8 +195,9 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
         for folder, manifest in slots(config.out_path)
         if manifest["project"] == config.project and f"p_{horizon}" in pq.read_schema(folder / "scores.parquet").names
     ]
-    buckets = list(reader(config, open_settled(config))(as_of))
-    converted_at, newest_end = _conversions(buckets), _newest_end(buckets)
+    # The leads alone: what happened to them is small, their histories are not.
+    leads = [leads for leads, _ in reader(config, open_settled(config))(as_of)]
+    converted_at, newest_end = _conversions(leads), _newest_end(leads)
     findings = []
     for folder, manifest in matured:
         delivered = pq.read_table(folder / "scores.parquet", columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
@@ -348,15 +349,15 @@ def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: 
     }
 
 
-def _newest_end(buckets: Iterable[Bucket]) -> int:
-    ends = [leads.ended_at[leads.ended_at != NEVER] for leads, _ in buckets]
+def _newest_end(buckets: Iterable[Leads]) -> int:
+    ends = [leads.ended_at[leads.ended_at != NEVER] for leads in buckets]
     return max((int(moments.max()) for moments in ends if len(moments)), default=0)
 
 
-def _conversions(buckets: Iterable[Bucket]) -> dict[str, int]:
+def _conversions(buckets: Iterable[Leads]) -> dict[str, int]:
     return {
         lead: int(moment)
-        for leads, _ in buckets
+        for leads in buckets
         for lead, moment in zip(leads.lead_id, leads.converted_at, strict=True)
         if moment != NEVER
     }

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,6 @@ class Bundle:
         digest = hashlib.sha256(self.trees.encode())
         digest.update(_json(self._specification()).encode())
         return digest.hexdigest()[:12]
-
-    def with_facts(self, facts: Mapping[str, Any]) -> Bundle:
-        """Add figures for people."""
-        return replace(self, facts={**self.facts, **facts})
 
     def margins(self, matrix: Matrix) -> Floats:
         """Return the hazards on the logit scale: one row per snapshot, one column per interval."""

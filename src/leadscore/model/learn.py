@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -162,14 +162,8 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         "judged": summarise(cohorts[-1:], config) if cohorts else {},
         "judged_cohort": _window(cohorts[-1]) if cohorts else {},
     }
-    return Bundle(
-        project=plain.project,
-        training_fingerprint=plain.training_fingerprint,
-        as_of=as_of,
-        horizons=plain.horizons,
-        vocabulary=plain.vocabulary,
-        base=plain.base,
-        trees=plain.trees,
+    return replace(
+        plain,
         calibrator=calibrator,
         reference=tuple(float(value) for value in reference),
         reliability=reliability(cohorts, calibrator, horizon),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,24 +30,30 @@ class World:
     codes: np.ndarray
     values: np.ndarray
     mask: np.ndarray
+    answer: np.ndarray
+    layers: np.ndarray
     day: np.ndarray
     n_codes: int
+    pairs: np.ndarray
     windows: np.ndarray
     half_lives: np.ndarray
+    lags: np.ndarray
+    within: int
+    shifts: np.ndarray
 
     def shifted(self, by):
         """The same world, `by` microseconds later; the day numbers stay."""
-        asof = Asof(self.asof.time + by, self.asof.indptr, self.asof.as_of + by, self.asof.ptr)
-        return replace(self, asof=asof)
+        old = self.asof
+        return replace(self, asof=Asof(old.time + by, old.indptr, old.as_of + by, old.ptr, old.seen + by))
 
     def alone(self, lead, row):
-        """Only this snapshot, and only the events of its lead before it."""
+        """Only this snapshot, and only the events of its lead that were learned before it."""
         low, high = self.asof.indptr[lead : lead + 2]
-        seen = slice(low, low + np.searchsorted(self.asof.time[low:high], self.asof.as_of[row]))
-        time, as_of = self.asof.time[seen], self.asof.as_of[row : row + 1]
-        asof = Asof(time, np.array([0, time.size]), as_of, np.array([0, 1]))
-        per_event = {name: getattr(self, name)[seen] for name in ("codes", "values", "mask", "day")}
-        return replace(self, asof=asof, **per_event)
+        known = slice(low, low + np.searchsorted(self.asof.seen[low:high], self.asof.as_of[row]))
+        time, as_of = self.asof.time[known], self.asof.as_of[row : row + 1]
+        asof = Asof(time, np.array([0, time.size]), as_of, np.array([0, 1]), self.asof.seen[known])
+        names = ("codes", "values", "mask", "answer", "layers", "day")
+        return replace(self, asof=asof, **{name: getattr(self, name)[known] for name in names})
 
     def snapshots(self):
         """Each (lead, row)."""
@@ -61,32 +68,51 @@ def _flat(parts, dtype):
     return np.array([item for part in parts for item in part], dtype)
 
 
+def _learned(draw, times):
+    """When each event was learned: at once, always as late, or now and then late; never falling."""
+    late = st.just([0] * len(times)) | LENGTHS.map(lambda lag: [lag] * len(times))
+    late |= st.lists(st.just(0) | LENGTHS, min_size=len(times), max_size=len(times))
+    lags = draw(late)
+    return list(itertools.accumulate((time + lag for time, lag in zip(times, lags, strict=True)), max))
+
+
 @st.composite
 def worlds(draw, max_leads=4, max_events=12, max_snapshots=5):
     """Up to four leads, some without events, some without snapshots, many snapshots exactly at an event."""
     n_codes = draw(st.integers(1, 3))
-    event = st.tuples(STEPS, st.integers(-1, n_codes - 1), VALUES, st.booleans())
+    code = st.integers(0, n_codes - 1)
+    event = st.tuples(STEPS, code | st.just(-1), VALUES, st.booleans(), st.booleans(), st.integers(-1, 3))
     lengths = st.lists(LENGTHS, min_size=1, max_size=3)
     windows = draw(st.lists(LENGTHS | st.just(ALL), min_size=1, max_size=3))
-    half_lives = draw(lengths)
-    events, moments = [], []
+    within = draw(LENGTHS)
+    events, learned, moments = [], [], []
     for _ in range(draw(st.integers(0, max_leads))):
         own = draw(st.lists(event, max_size=max_events))
         times = np.cumsum([draw(STARTS), *(step for step, *_ in own)])[1:].tolist()
         events.append([(time, *rest) for time, (_, *rest) in zip(times, own, strict=True)])
-        edges = [0, *times, *(time + 1 for time in times), *(time + w for time in times for w in windows if w < ALL)]
+        learned.append(_learned(draw, times))
+        lengths_here = [1, within, *(w for w in windows if w < ALL)]
+        edges = [0, *times, *learned[-1], *(time + length for time in times for length in lengths_here)]
+        edges += [moment + 1 for moment in learned[-1]]
         moments.append(sorted(draw(st.lists(st.sampled_from(edges), max_size=max_snapshots))))
-    columns = [[[row[at] for row in own] for own in events] for at in range(4)]
+    columns = [[[row[at] for row in own] for own in events] for at in range(6)]
     time = _flat(columns[0], np.int64)
+    indptr, ptr = _offsets(events), _offsets(moments)
     return World(
-        asof=Asof(time, _offsets(events), _flat(moments, np.int64), _offsets(moments)),
+        asof=Asof(time, indptr, _flat(moments, np.int64), ptr, _flat(learned, np.int64)),
         codes=_flat(columns[1], np.int32),
         values=_flat(columns[2], np.float64),
         mask=_flat(columns[3], np.bool_),
+        answer=_flat(columns[4], np.bool_),
+        layers=_flat(columns[5], np.int32),
         day=(time // DAY).astype(np.int32),
         n_codes=n_codes,
+        pairs=np.array(draw(st.lists(st.tuples(code, code), max_size=4, unique=True)), np.int32).reshape(-1, 2),
         windows=np.array(windows, np.int64),
-        half_lives=np.array(half_lives, np.int64),
+        half_lives=np.array(draw(lengths), np.int64),
+        lags=np.array([0, *draw(lengths)], np.int64),
+        within=within,
+        shifts=np.array([within + more for more in draw(st.lists(st.just(0) | LENGTHS, min_size=1, max_size=2))]),
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadscore.features import asof as fast
+from leadscore.features import kernels
 from leadscore.timeline import DAY
 from reference import asof_reference as slow
 from strategies import worlds
@@ -53,14 +54,31 @@ OPERATORS = {
         lambda w, **k: fast.first_value(w.asof, w.values, w.codes, w.n_codes, **k),
         lambda w, past: slow.first_value(past, w.n_codes),
     ),
+    "mean": (
+        lambda w, **k: fast.mean(w.asof, w.values, w.codes, w.n_codes, w.windows, **k),
+        lambda w, past: slow.mean(past, w.n_codes, w.windows.tolist()),
+    ),
     "maximum": (
-        lambda w, **k: fast.maximum(w.asof, w.values, w.codes, w.n_codes, **k),
-        lambda w, past: slow.maximum(past, w.n_codes),
+        lambda w, **k: fast.maximum(w.asof, w.values, w.codes, w.n_codes, w.windows, **k),
+        lambda w, past: slow.maximum(past, w.n_codes, w.windows.tolist()),
     ),
     "minimum": (
-        lambda w, **k: fast.minimum(w.asof, w.values, w.codes, w.n_codes, **k),
-        lambda w, past: slow.minimum(past, w.n_codes),
+        lambda w, **k: fast.minimum(w.asof, w.values, w.codes, w.n_codes, w.windows, **k),
+        lambda w, past: slow.minimum(past, w.n_codes, w.windows.tolist()),
     ),
+    "decayed_mean": (
+        lambda w, **k: fast.decayed_mean(w.asof, abs(w.values), w.codes, w.n_codes, w.half_lives, **k),
+        lambda w, past: slow.decayed_mean(_positive(past), w.n_codes, w.half_lives.tolist()),
+    ),
+    "decayed_peak": (
+        lambda w, **k: fast.decayed_peak(w.asof, abs(w.values), w.codes, w.n_codes, w.half_lives, **k),
+        lambda w, past: slow.decayed_peak(_positive(past), w.n_codes, w.half_lives.tolist()),
+    ),
+    "bigram_count": (
+        lambda w, **k: fast.bigram_count(w.asof, w.codes, w.pairs, w.windows, **k),
+        lambda w, past: slow.bigram_count(past, w.pairs.tolist(), w.windows.tolist()),
+    ),
+    "nth_last": (lambda w, **k: fast.nth_last(w.asof, w.mask, 3, **k), lambda _, past: slow.nth_last(past, 3)),
     "last_code": (
         lambda w, **k: fast.last_code(w.asof, w.codes, 3, **k),
         lambda _, past: slow.last_code(past, 3),
@@ -75,6 +93,30 @@ OPERATORS = {
         lambda _, past: slow.active_days(past),
     ),
     "in_state": (lambda w, **k: fast.in_state(w.asof, w.codes, **k), lambda _, past: slow.in_state(past)),
+    "dwell": (
+        lambda w, **k: fast.dwell(w.asof, w.codes, w.n_codes, **k),
+        lambda w, past: slow.dwell(past, w.n_codes),
+    ),
+    "ordered_depth": (
+        lambda w, **k: fast.ordered_depth(w.asof, w.layers, w.lags, **k),
+        lambda w, past: slow.ordered_depth(past, w.lags.tolist()),
+    ),
+    "deepest": (
+        lambda w, **k: fast.deepest(w.asof, w.layers, w.lags, **k),
+        lambda w, past: slow.deepest(past, w.lags.tolist()),
+    ),
+    "followed": (
+        lambda w, **k: fast.followed(w.asof, w.mask, w.answer, w.within, **k),
+        lambda w, past: slow.followed(past, w.within),
+    ),
+    "unanswered": (
+        lambda w, **k: fast.unanswered(w.asof, w.mask, w.answer, w.within, w.half_lives, **k),
+        lambda w, past: slow.unanswered(past, w.within, w.half_lives.tolist()),
+    ),
+    "uptake": (
+        lambda w, **k: fast.uptake(w.asof, w.mask, w.answer, w.within, w.shifts, **k),
+        lambda w, past: slow.uptake(past, w.within, w.shifts.tolist()),
+    ),
 }
 
 
@@ -92,9 +134,8 @@ def _same_bits(left, right):
 def test_fast_equals_slow(name, world):
     operator, reference = OPERATORS[name]
     found = operator(world)
-    pasts = slow.pasts(world.asof, world.codes, world.values, world.mask, world.day)
-    expected = np.array([reference(world, past) for past in pasts], np.float64).reshape(found.shape)
-    assert found.flags.c_contiguous
+    expected = np.array([reference(world, past) for past in slow.pasts(world)], np.float64).reshape(found.shape)
+    assert np.moveaxis(found, 0, -1).flags.c_contiguous
     assert found.dtype == (np.int32 if name == "last_code" else np.float32)
     # One float32 step relative; absolutely, nothing but what decays below float32's smallest normal number.
     np.testing.assert_allclose(found, expected.astype(np.float32), rtol=2e-7, atol=1.2e-38)
@@ -124,15 +165,17 @@ def test_shifting_all_times_changes_no_bit(world, by):
 
 
 PROGRAM = """
-import numpy as np, asof
-world = asof.Asof(np.array([0]), np.array([0, 1]), np.array([asof.DAY]), np.array([0, 1]))
-print(asof.age_of_last(world, np.zeros(1, np.int32), 1)[0, 0], sum(asof._age.stats.cache_hits.values()))
+import numpy as np, kernels
+flat = kernels.Flat(np.array([0]), np.array([0]), np.array([0, 1]), np.array([kernels.DAY]), np.array([0, 1]))
+out = np.empty((1, 1), np.float32)
+kernels.call(kernels.age, 0, 1, flat, np.zeros(1, np.int32), 1, kernels.LAST, out)
+print(out[0, 0], sum(kernels.age.stats.cache_hits.values()))
 """
 
 
-@pytest.mark.parametrize(("home", "loaded"), [("home", 1), ("asof.py", 0)])
+@pytest.mark.parametrize(("home", "loaded"), [("home", 1), ("kernels.py", 0)])
 def test_machine_code_is_kept_in_the_users_cache_or_not_at_all(tmp_path, home, loaded):
-    shutil.copy(fast.__file__, tmp_path / "asof.py")
+    shutil.copy(kernels.__file__, tmp_path / "kernels.py")
     (tmp_path / "__pycache__").touch()  # a file where the folder should be: not even root can write into it
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
     environment = {**kept, "HOME": str(tmp_path / home), "XDG_CACHE_HOME": str(tmp_path / home / "cache")}

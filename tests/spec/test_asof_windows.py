@@ -2,7 +2,7 @@
 
 `a` and `b` are events at the start of their day, with a value behind them (`a5`; `a?` has none; 1 when nothing is
 said); `-` is an event that belongs to no group; `.` is an empty day; `a,b` is two events at the same moment, in this
-order. `|` is a snapshot whose as_of is the very start of the day that follows it.
+order; `a~2` was learned two days later. `|` is a snapshot whose as_of is the very start of the day that follows it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,27 @@ def draw(drawing):
                 moments[-1].append(day * DAY)
                 continue
             if mark != ".":
-                events[-1] += [(day, CODES[event[0]], _value(event[1:])) for event in mark.split(",")]
+                events[-1] += [(day, *_event(event)) for event in mark.split(",")]
             day += 1
     flat = [event for own in events for event in own]
-    day = np.array([event[0] for event in flat], np.int32)
+    day, codes, values, late = (np.array([event[at] for event in flat]) for at in range(4))
+    time = days(*day)
+    as_of = np.concatenate(moments).astype(np.int64)
     return SimpleNamespace(
-        asof=Asof(day * np.int64(DAY), _offsets(events), np.concatenate(moments).astype(np.int64), _offsets(moments)),
-        codes=np.array([event[1] for event in flat], np.int32),
-        values=np.array([event[2] for event in flat], np.float64),
-        mask=np.array([event[1] >= 0 for event in flat], np.bool_),
-        day=day,
+        asof=Asof(time, _offsets(events), as_of, _offsets(moments), time + days(*late)),
+        codes=codes.astype(np.int32),
+        values=values.astype(np.float64),
+        mask=codes >= 0,
+        a=codes == 0,
+        b=codes == 1,
+        layers=np.where((codes >= 0) & (np.abs(values) < 10), values, 0).astype(np.int32),
+        day=day.astype(np.int32),
     )
 
 
-def _value(text):
-    return NAN if text == "?" else float(text or 1)
+def _event(text):
+    value, _, late = text[1:].partition("~")
+    return CODES[text[0]], NAN if value == "?" else float(value or 1), int(late or 0)
 
 
 def _offsets(parts):
@@ -58,6 +64,11 @@ def days(*numbers):
 
 def assert_rows(found, expected):
     np.testing.assert_array_equal(found, np.array(expected, found.dtype).reshape(found.shape))
+
+
+def assert_columns(found, expected):
+    """One column after the other, each with its entry per snapshot, or one for the only snapshot."""
+    assert_rows(found.T, expected)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +89,20 @@ def test_count_within_three_days(drawing, expected):
     world = draw(drawing)
     found = operators.count(world.asof, world.codes, 2, days(3))[:, 0, 0]
     assert_rows(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "expected", "age"),
+    [
+        ("a~2 . | . | . |", [0, 1, 0], [NAN, 3, 4]),  # visible after day 2; windows and ages go by day 0
+        ("a . a~1 | . |", [1, 1], [3, 2]),  # the first is seen, the second not yet
+        ("a~4 . . . . . |", 0, 6),  # learned when the window had already passed it
+    ],
+)
+def test_count_within_three_days_and_age_of_what_was_learned_late(drawing, expected, age):
+    world = draw(drawing)
+    assert_rows(operators.count(world.asof, world.codes, 2, days(3))[:, 0, 0], expected)
+    assert_rows(operators.age_of_last(world.asof, world.codes, 2)[:, 0], age)
 
 
 def test_windows_stand_side_by_side_and_all_is_everything_before():
@@ -126,14 +151,53 @@ def test_decayed_sum_with_a_half_life_of_two_days(drawing, expected):
     assert_rows(operators.decayed_sum(world.asof, world.values, world.codes, 2, days(2))[:, 0, 0], expected)
 
 
-def test_decayed_sum_holds_for_ten_years_of_hours_at_a_half_life_of_an_hour():
-    hours = 10 * 365 * 24
-    time = np.arange(hours) * HOUR
-    moments = time[-1] + np.array([1, 2]) * HOUR
-    world = Asof(time, np.array([0, hours]), moments, np.array([0, 2]))
-    weights, codes = np.ones(hours), np.zeros(hours, np.int32)
-    found = operators.decayed_sum(world, weights, codes, 1, np.array([HOUR]))[:, 0, 0]
-    np.testing.assert_allclose(found, [1, 0.5], rtol=1e-6)  # 1/2 + 1/4 + 1/8 + …, and half of it an hour later
+@pytest.mark.parametrize(
+    ("drawing", "expected"),
+    [
+        ("a8 . | . . |", [8, 8]),  # it stays
+        ("a8 . | a6 . |", [8, 4 + 6]),  # what is left and what comes, together more than ever
+        ("a8 . a1 b9 |", 8),  # less than before, and another group
+        ("a-8 . . |", -8),  # just after an event, not later
+        ("a? - |", 0),
+    ],
+)
+def test_decayed_peak_with_a_half_life_of_two_days(drawing, expected):
+    world = draw(drawing)
+    assert_rows(operators.decayed_peak(world.asof, world.values, world.codes, 2, days(2))[:, 0, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "expected"),
+    [("a8 . a2 | . . |", [4, 4]), ("a8 . a? b9 |", 8), ("b - a? |", NAN)],
+)
+def test_decayed_mean_with_a_half_life_of_two_days(drawing, expected):
+    world = draw(drawing)
+    assert_rows(operators.decayed_mean(world.asof, world.values, world.codes, 2, days(2))[:, 0, 0], expected)
+
+
+def hours(function):
+    """Ten years of hourly events at a half-life of an hour, seen an hour after the last, then two, then ten years."""
+    number = 10 * 365 * 24
+    time = np.arange(number) * HOUR
+    world = Asof(time, np.array([0, number]), time[-1] + np.array([1, 2, number]) * HOUR, np.array([0, 3]))
+    return function(world, np.ones(number), np.zeros(number, np.int32), 1, np.array([HOUR]))[:, ..., 0]
+
+
+def _never_answered(world, weights, codes, _, half_lives):
+    return operators.unanswered(world, weights > 0, codes > 0, 30 * DAY, half_lives)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (operators.decayed_sum, [1, 0.5, 0]),  # 1/2 + 1/4 + 1/8 + …, and half of it an hour later
+        (operators.decayed_mean, [1, 1, 1]),
+        (operators.decayed_peak, [2, 2, 2]),
+        (_never_answered, [1, 0.5, 0]),
+    ],
+)
+def test_decay_holds_for_ten_years_of_hours_at_a_half_life_of_an_hour(function, expected):
+    np.testing.assert_allclose(hours(function).ravel(), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -147,21 +211,51 @@ def test_ages_in_days(drawing, last, first):
 
 
 @pytest.mark.parametrize(
-    ("drawing", "first", "last", "least", "greatest"),
+    ("drawing", "first", "last"),
     [
-        ("a5 a9 b1 a7 | a2", 5, 7, 5, 9),
-        ("a? a5 a? |", 5, 5, 5, 5),  # an event without a value is passed over
-        ("a5,a6 |", 5, 6, 5, 6),  # at the same moment the order of the arrays decides
-        ("a? b5 |", NAN, NAN, NAN, NAN),
+        ("a5 a9 b1 a7 | a2", 5, 7),
+        ("a? a5 a? |", 5, 5),  # an event without a value is passed over
+        ("a5,a6 |", 5, 6),  # at the same moment the order of the arrays decides
+        ("a? b5 |", NAN, NAN),
     ],
 )
-def test_values(drawing, first, last, least, greatest):
+def test_first_and_last_value(drawing, first, last):
     world = draw(drawing)
-    arguments = (world.asof, world.values, world.codes, 2)
-    assert_rows(operators.first_value(*arguments)[:, 0], first)
-    assert_rows(operators.last_value(*arguments)[:, 0], last)
-    assert_rows(operators.minimum(*arguments)[:, 0], least)
-    assert_rows(operators.maximum(*arguments)[:, 0], greatest)
+    assert_rows(operators.first_value(world.asof, world.values, world.codes, 2)[:, 0], first)
+    assert_rows(operators.last_value(world.asof, world.values, world.codes, 2)[:, 0], last)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "mean", "least", "greatest"),
+    [
+        ("a5 a9 b1 | a3 a7 | a2", [7, 5], [5, 3], [9, 7]),
+        ("a9 a5 . . | . | . |", [5, NAN, NAN], [5, NAN, NAN], [5, NAN, NAN]),  # an empty window has no value
+        ("a? a5 ainf |", 5, 5, 5),  # an event without a value is passed over
+        ("a5 . . . a? a4 |", 4, 4, 4),
+    ],
+)
+def test_values_within_three_days(drawing, mean, least, greatest):
+    world = draw(drawing)
+    arguments = (world.asof, world.values, world.codes, 2, days(3))
+    assert_rows(operators.mean(*arguments)[:, 0, 0], mean)
+    assert_rows(operators.minimum(*arguments)[:, 0, 0], least)
+    assert_rows(operators.maximum(*arguments)[:, 0, 0], greatest)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "a_to_b", "a_to_a"),
+    [
+        ("a - b |", 1, 0),  # an event without a code stands between nothing
+        ("a . . . b |", 1, 0),  # the later one lies inside
+        ("a b . . . |", 0, 0),
+        ("a a b | a | b", [1, 1], [1, 1]),
+        ("b a |\na b |", [0, 1], [0, 0]),
+    ],
+)
+def test_bigrams_within_three_days(drawing, a_to_b, a_to_a):
+    world = draw(drawing)
+    pairs = np.array([[0, 1], [0, 0]], np.int32)
+    assert_columns(operators.bigram_count(world.asof, world.codes, pairs, days(3))[:, :, 0], [a_to_b, a_to_a])
 
 
 @pytest.mark.parametrize(
@@ -177,6 +271,11 @@ def test_values(drawing, first, last, least, greatest):
 def test_last_three_codes_newest_first(drawing, expected):
     world = draw(drawing)
     assert_rows(operators.last_code(world.asof, world.codes, 3), expected)
+
+
+def test_ages_of_the_last_three_newest_first():
+    world = draw("a b - . a,a |\na |")
+    assert_rows(operators.nth_last(world.asof, world.a, 3), [[1, 1, 5], [1, NAN, NAN]])
 
 
 @pytest.mark.parametrize(
@@ -227,6 +326,109 @@ def test_days_in_the_present_state(drawing, expected):
     assert_rows(operators.in_state(world.asof, world.codes), expected)
 
 
+@pytest.mark.parametrize(
+    ("drawing", "in_a", "in_b"),
+    [
+        ("a . b . . a |", 2 + 1, 3),
+        ("a a - b | . |", [3, 3], [1, 2]),  # repeats and events without a code change nothing
+        ("a,b . |", 0, 2),
+        ("- |", 0, 0),
+    ],
+)
+def test_days_spent_in_each_state(drawing, in_a, in_b):
+    world = draw(drawing)
+    assert_columns(operators.dwell(world.asof, world.codes, 2), [in_a, in_b])
+
+
+@pytest.mark.parametrize(
+    ("drawing", "ordered", "deepest"),
+    [
+        ("a1 a2 a3 |", 3, 3),
+        ("a1 a1 a1 |", 1, 1),  # repeating leads nowhere
+        ("a1 a3 a3 |", 1, 3),  # nor does skipping
+        ("a3 a2 a1 a2 | a3", 2, 3),  # what was skipped counts when it comes in its turn
+        ("- a0 a-1 a2 |", 0, 2),
+        ("- |", 0, 0),
+    ],
+)
+def test_depth_in_layers(drawing, ordered, deepest):
+    world = draw(drawing)
+    assert_rows(operators.ordered_depth(world.asof, world.layers, days(0)), ordered)
+    assert_rows(operators.deepest(world.asof, world.layers, days(0)), deepest)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "now", "two_days_ago"),
+    [("a1 . . a2 |", 2, 1), ("a1 . a2 . |", 2, 1), ("a1 a2 . . |", 2, 2), ("a1 a2~1 a3~1 . |", 3, 2), ("a1 . |", 1, 0)],
+)
+def test_depth_some_time_ago_is_what_is_known_of_it_now(drawing, now, two_days_ago):
+    world = draw(drawing)
+    for operator in (operators.ordered_depth, operators.deepest):
+        assert_rows(operator(world.asof, world.layers, days(0, 2)), [[now, two_days_ago]])
+
+
+@pytest.mark.parametrize(
+    ("drawing", "asked", "answered", "answers", "lag", "streak"),
+    [
+        ("a b . |", 1, 1, 1, 1, 0),
+        ("a . b |", 1, 1, 1, 2, 0),  # the end of w is inside
+        ("a . . b |", 1, 0, 0, NAN, 1),  # a day later is not
+        ("b,a,b . |", 1, 0, 0, NAN, 1),  # the same moment is no answer, before or after it in the arrays
+        ("a,b b |", 1, 1, 1, 1, 0),
+        ("a a b b |", 2, 2, 2, 1.5, 0),  # one answer may serve two; the first one makes the lag
+        ("a b a a |", 3, 1, 1, 1, 2),
+        ("a . . a b |", 2, 1, 1, 1, 0),  # the streak ends where an A was answered
+        ("a | b |", [1, 1], [0, 1], [0, 1], [NAN, 1], [1, 0]),
+        ("a b~3 . | . . |", [1, 1], [0, 1], [0, 1], [NAN, 1], [1, 0]),  # an answer that was learned late
+        ("b - |", 0, 0, 0, NAN, 0),
+    ],
+)
+def test_answers_within_two_days(drawing, asked, answered, answers, lag, streak):
+    world = draw(drawing)
+    found = operators.followed(world.asof, world.a, world.b, 2 * DAY)
+    assert_columns(found, [asked, answered, answers, lag, streak])
+
+
+@pytest.mark.parametrize(
+    ("drawing", "expected"),
+    [
+        ("a . | . . |", [1 / 2, 1 / 4]),
+        ("a . a . |", 1 / 4 + 1 / 2),
+        ("a b . . |", 0),
+        ("a . | b |", [1 / 2, 0]),  # it counts until it is answered
+        ("a . . b |", 1 / 4),  # too late
+        ("a . . b a b . . |", 1 / 16),  # an answer takes away its own A's and no others
+        ("a,b . |", 1 / 2),  # the same moment is no answer
+        ("a . a,b . |", 1 / 2),
+        ("a b~3 . . | . . |", [1 / 4, 0]),
+        ("b - |", 0),
+    ],
+)
+def test_unanswered_within_two_days_with_a_half_life_of_two_days(drawing, expected):
+    world = draw(drawing)
+    assert_rows(operators.unanswered(world.asof, world.a, world.b, 2 * DAY, days(2)), expected)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "asked", "answered", "placebo"),
+    [
+        ("- . . . a b . |", 1, 1, 0),
+        ("- . . . a . | b |", [0, 1], [0, 1], [0, 0]),  # closed only when two days are over
+        ("- . . b a . . |", 1, 0, 1 / 2),  # it came before: the habit of one of two shifts
+        ("- b . b a b . |", 1, 1, 1),
+        ("- . b . a . . |", 1, 0, 1 / 2),  # two days before: no more in the nearer, still in the farther shift
+        ("- . . . a,b . . |", 1, 0, 1 / 2),  # the same moment: no answer, but inside (t_A - 2, t_A]
+        ("- . . a b . |", 0, 0, 0),  # the placebo would begin before the lead did
+        ("- . . . a b~3 . | . . |", [1, 1], [0, 1], [0, 0]),  # learned after the A had closed
+        ("- . . . . b |", 0, 0, 0),
+    ],
+)
+def test_uptake_within_two_days_against_two_and_four_days_before(drawing, asked, answered, placebo):
+    world = draw(drawing)
+    found = operators.uptake(world.asof, world.a, world.b, 2 * DAY, days(2, 4))
+    assert_columns(found, [asked, answered, placebo])
+
+
 def test_wrong_use_stops_at_the_door():
     def ints(*numbers):
         return np.array(numbers, np.int64)
@@ -243,6 +445,10 @@ def test_wrong_use_stops_at_the_door():
         lambda: operators.count(world.asof, world.codes[:2], 2, days(1)),
         lambda: operators.count(world.asof, world.codes, 2, days(0)),  # an empty window
         lambda: operators.active_days(world.asof, world.mask, world.day[::-1].copy()),  # days fall
+        lambda: Asof(ints(1, 2), ints(0, 2), ints(3), ints(0, 1), ints(1, 1)),  # learned before it happened
+        lambda: Asof(ints(1, 2), ints(0, 2), ints(3), ints(0, 1), ints(4, 3)),  # learned out of order
+        lambda: operators.bigram_count(world.asof, world.codes, np.zeros((2, 2), np.int32), days(1)),  # a pair twice
+        lambda: operators.uptake(world.asof, world.a, world.b, 2 * DAY, days(1)),  # a placebo inside the answer's time
     ]
     for call in wrong:
         with pytest.raises(AssertionError):

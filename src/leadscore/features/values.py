@@ -48,7 +48,7 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     number = asof.count(view.asof, codes, 1, windows[-1:])[:, 0, 0]
     mean = np.divide(sums[:, -1], number, out=np.full(len(sums), np.nan, dtype=np.float32), where=number > 0)
     last = asof.last_value(view.asof, values, codes, 1)[:, 0]
-    largest = asof.maximum(view.asof, values, codes, 1)[:, 0]
+    largest = asof.maximum(view.asof, values, codes, 1, windows[-1:])[:, 0, 0]
     return np.column_stack([sums, last, largest, mean]).astype(np.float32)
 
 

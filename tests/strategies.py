@@ -124,6 +124,7 @@ NEAR = st.sampled_from([0, 0, 0, 0, 1, -1, 12 * HOUR])
 MOMENTS = st.builds(lambda day, beside: START + day * DAY + beside, st.integers(0, 30), NEAR)
 LAGS = st.sampled_from([0, 0, 0, 0, 1, DAY, 5 * DAY, 400 * DAY])
 NUMBERS = st.sampled_from([None, None, 0.0, 2.5, -40.0, 1e300, float("inf")])
+ACCOUNTS = st.sampled_from(["acme", "acme", "bolt", None])
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
@@ -191,16 +192,31 @@ def companies(draw):
     at, lag = MOMENTS, LAGS
     happening = {"lead_id": someone, "occurred_at": at, "known_at": lag}
     versions = [
-        {"created_at": draw(at), "lead_id": lead, "known_at": draw(lag), "attributes": draw(ATTRIBUTES)} for lead in ids
+        {
+            "created_at": draw(at),
+            "lead_id": lead,
+            "account_id": draw(ACCOUNTS),
+            "known_at": draw(lag),
+            "attributes": draw(ATTRIBUTES),
+        }
+        for lead in ids
     ]
     # Never at the moment another version became known: then the store's order of rows would decide.
-    change = st.tuples(st.integers(0, len(ids) - 1), st.integers(1, 20), ATTRIBUTES)
+    change = st.tuples(st.integers(0, len(ids) - 1), st.integers(1, 20), ATTRIBUTES, ACCOUNTS)
     changes = draw(st.lists(change, max_size=3, unique_by=lambda change: change[:2]))
-    versions += [{**versions[of], "known_at": days * DAY + 12 * HOUR, "attributes": new} for of, days, new in changes]
+    versions += [
+        {**versions[of], "known_at": days * DAY + 12 * HOUR, "attributes": new, "account_id": account}
+        for of, days, new, account in changes
+    ]
     interaction = happening | {
         "kind": st.sampled_from(["call", "mail", "fax"]),
+        "channel": st.sampled_from([None, "mail", "web"]),
         "content_id": st.sampled_from([None, "guide", "price"]),
         "direction": st.sampled_from([None, "inbound", "outbound"]),
+        "layer": st.sampled_from([None, 1, 2, 2, 3, 5]),
+        "topic": st.sampled_from([None, "cost"]),
+        "campaign_id": st.sampled_from([None, "spring", "autumn"]),
+        "source_id": st.sampled_from([None, None, "press"]),
         "value": NUMBERS,
     }
     outcome = happening | {"outcome": st.sampled_from(["won", "lost", "postponed"])}

@@ -50,8 +50,9 @@ class Leads:
         known_at: When we first knew of the lead.
         closes_at: When the lead ends by itself.
         ended_at: When its first outcome occurred; `converted` says whether that was a conversion.
+        ended_known_at: When we learned of that outcome.
         objected: Whether an objection stands.
-        version_of, version_known_at, attributes: One row per version, sorted by (lead, known_at).
+        version_of, version_known_at, version_account, attributes: One row per version, sorted by (lead, known_at).
     """
 
     lead_id: tuple[str, ...]
@@ -60,10 +61,12 @@ class Leads:
     known_at: Moments
     closes_at: Moments
     ended_at: Moments
+    ended_known_at: Moments
     converted: npt.NDArray[np.bool_]
     objected: npt.NDArray[np.bool_]
     version_of: Rows
     version_known_at: Moments
+    version_account: tuple[str | None, ...]
     attributes: tuple[Mapping[str, str], ...]
 
     def __len__(self) -> int:
@@ -103,6 +106,9 @@ class History:
     kind: Coded
     channel: Coded
     content: Coded
+    topic: Coded
+    campaign: Coded
+    source: Coded
     direction: npt.NDArray[np.int8]
     layer: npt.NDArray[np.int16]
     value: npt.NDArray[np.float64]
@@ -124,6 +130,9 @@ class History:
             kind=self.kind.take(rows),
             channel=self.channel.take(rows),
             content=self.content.take(rows),
+            topic=self.topic.take(rows),
+            campaign=self.campaign.take(rows),
+            source=self.source.take(rows),
             direction=self.direction[rows],
             layer=self.layer[rows],
             value=self.value[rows],
@@ -149,18 +158,21 @@ def build_leads(
     place = {str(key): row for row, key in enumerate(keys)}
     known_at = _integers(leads, "known_at")
     said_no = standing_objections(consents.to_pylist())
-    ended_at, is_converted = _first_end(outcomes, place, set(converted), set(ends))
+    ended_at, ended_known_at, is_converted = _first_end(outcomes, place, set(converted), set(ends))
+    accounts: list[str | None] = leads["account_id"].to_pylist()
     return Leads(
         lead_id=tuple(place),
-        account_id=tuple(leads["account_id"].take(pa.array(last)).to_pylist()),
+        account_id=tuple(accounts[row] for row in last),
         created_at=_integers(leads, "created_at")[first],
         known_at=known_at[first],
         closes_at=_integers(leads, "closes_at")[last],
         ended_at=ended_at,
+        ended_known_at=ended_known_at,
         converted=is_converted,
         objected=np.array([lead in said_no for lead in place], dtype=np.bool_),
         version_of=np.array([place[key] for key in ids], dtype=np.int64),
         version_known_at=known_at,
+        version_account=tuple(accounts),
         attributes=tuple(_attributes(text) for text in leads["attributes"].to_pylist()),
     )
 
@@ -173,25 +185,30 @@ def build_history(leads: Leads, interactions: pa.Table, kinds: Mapping[str, Kind
         interactions: One row per interaction, sorted by (lead_id, occurred_at); those of other leads are left out.
         kinds: Direction, channel and layer of a kind, used where an interaction does not say its own.
     """
-    owner = pc.index_in(interactions["lead_id"], value_set=pa.array(leads.lead_id, pa.string()))
-    interactions = interactions.filter(pc.is_valid(owner))
-    lead = owner.drop_null().to_numpy().astype(np.int64)
-    kind = _coded(_column(interactions, "kind"))
+    lead_id = _whole(interactions["lead_id"])
+    owner = pc.index_in(lead_id.dictionary, value_set=pa.array(leads.lead_id, pa.string())).fill_null(-1)
+    lead = owner.to_numpy()[lead_id.indices.to_numpy()]
+    if (lead < 0).any():
+        interactions, lead = interactions.filter(pa.array(lead >= 0)), lead[lead >= 0]
+    kind = _coded(interactions["kind"])
     given = [kinds.get(word, Kind()) for word in kind.words]
+    direction = _or_given(_coded(interactions["direction"]), kind, [item.direction for item in given])
+    meaning = {"inbound": INBOUND, "outbound": OUTBOUND}
+    layer = interactions["layer"].fill_null(0).to_numpy()
     return History(
         indptr=np.searchsorted(lead, np.arange(len(leads) + 1)).astype(np.int64),
         time=_integers(interactions, "occurred_at"),
         known_at=_integers(interactions, "known_at"),
         kind=kind,
-        channel=_coded(_or_given(_column(interactions, "channel"), kind, [item.channel for item in given])),
-        content=_coded(_column(interactions, "content_id")),
-        direction=_direction(_or_given(_column(interactions, "direction"), kind, [item.direction for item in given])),
-        layer=_or_given(
-            _column(interactions, "layer").cast(pa.int64()), kind, [item.layer for item in given], pa.int64()
-        )
-        .fill_null(0)
-        .to_numpy()
-        .astype(np.int16),
+        channel=_or_given(_coded(interactions["channel"]), kind, [item.channel for item in given]),
+        content=_coded(interactions["content_id"]),
+        topic=_coded(interactions["topic"]),
+        campaign=_coded(interactions["campaign_id"]),
+        source=_coded(interactions["source_id"]),
+        direction=np.array([*(meaning[word] for word in direction.words), NEITHER], dtype=np.int8)[direction.codes],
+        layer=np.where(layer > 0, layer, np.array([*(item.layer or 0 for item in given), 0])[kind.codes]).astype(
+            np.int16
+        ),
         value=interactions["value"].cast(pa.float64()).fill_null(np.nan).to_numpy(),
     )
 
@@ -201,52 +218,50 @@ def _integers(table: pa.Table, name: str) -> Moments:
     return values
 
 
-def _column(table: pa.Table, name: str) -> Any:
-    """Return a column in one piece."""
-    return pa.concat_arrays(table[name].chunks) if table[name].num_chunks else pa.array([], table[name].type)
+def _whole(column: pa.ChunkedArray) -> Any:
+    """Return a column of words in one piece, as codes and a dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    return column.unify_dictionaries().combine_chunks()
 
 
 def _attributes(text: str | None) -> dict[str, str]:
     return {key: str(value) for key, value in json.loads(text).items()} if text else {}
 
 
-def _coded(column: Any) -> Coded:
+def _coded(column: pa.ChunkedArray) -> Coded:
     """Turn words into sorted codes, so that the codes do not depend on the order of rows."""
-    encoded = pc.dictionary_encode(column)
+    encoded = _whole(column)
     words: list[str] = encoded.dictionary.to_pylist()
     order = sorted(range(len(words)), key=words.__getitem__)
-    table = np.empty(len(words) + 1, dtype=np.int32)
+    table = np.full(len(words) + 1, -1, dtype=np.int32)
     table[order] = np.arange(len(words), dtype=np.int32)
-    table[-1] = -1
-    codes = table[encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)]
-    return Coded(codes.astype(np.int32), tuple(words[code] for code in order))
+    return Coded(table[encoded.indices.fill_null(-1).to_numpy()], tuple(words[code] for code in order))
 
 
-def _or_given(column: Any, kind: Coded, given: list[Any], kind_type: pa.DataType | None = None) -> Any:
+def _or_given(own: Coded, kind: Coded, given: list[str | None]) -> Coded:
     """Fill what an interaction does not say with what is configured for its kind."""
-    table = pa.array([*given, None], type=kind_type or pa.string())
-    rows = np.where(kind.codes < 0, len(given), kind.codes)
-    return pc.coalesce(column, table.take(pa.array(rows)))
-
-
-def _direction(column: Any) -> npt.NDArray[np.int8]:
-    inbound = pc.equal(column, "inbound").fill_null(False).to_numpy(zero_copy_only=False)
-    outbound = pc.equal(column, "outbound").fill_null(False).to_numpy(zero_copy_only=False)
-    direction: npt.NDArray[np.int8] = np.where(inbound, INBOUND, np.where(outbound, OUTBOUND, NEITHER)).astype(np.int8)
-    return direction
+    if not any(given):
+        return own
+    words = tuple(sorted({*own.words, *(word for word in given if word is not None)}))
+    place = {word: code for code, word in enumerate(words)}
+    of_kind = np.array([*(-1 if word is None else place[word] for word in given), -1], dtype=np.int32)[kind.codes]
+    codes = own.recode(words)
+    return Coded(np.where(codes < 0, of_kind, codes), words)
 
 
 def _first_end(
     outcomes: pa.Table, place: Mapping[str, int], converted: set[str], ends: set[str]
-) -> tuple[Moments, npt.NDArray[np.bool_]]:
+) -> tuple[Moments, Moments, npt.NDArray[np.bool_]]:
     ended_at = np.full(len(place), NEVER, dtype=np.int64)
+    known_at = np.full(len(place), NEVER, dtype=np.int64)
     is_converted = np.zeros(len(place), dtype=np.bool_)
-    for row in outcomes.select(["lead_id", "occurred_at", "outcome"]).to_pylist():
+    for row in outcomes.select(["lead_id", "occurred_at", "known_at", "outcome"]).to_pylist():
         lead = place.get(row["lead_id"])
         if lead is None or row["outcome"] not in ends:
             continue
-        if row["occurred_at"] < ended_at[lead]:
-            ended_at[lead], is_converted[lead] = row["occurred_at"], row["outcome"] in converted
-        elif row["occurred_at"] == ended_at[lead]:
-            is_converted[lead] |= row["outcome"] in converted
-    return ended_at, is_converted
+        told = row["occurred_at"], row["known_at"], row["outcome"] in converted
+        # Of two ends at one moment a conversion counts, then the one learned first.
+        if (told[0], not told[2], told[1]) < (ended_at[lead], not is_converted[lead], known_at[lead]):
+            ended_at[lead], known_at[lead], is_converted[lead] = told
+    return ended_at, known_at, is_converted

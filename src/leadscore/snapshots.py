@@ -47,47 +47,89 @@ def at_risk(leads: Leads, moments: Moments, closes_after: int = 0, max_age: int 
     return Snapshots(lead, moments[np.repeat(first, counts) + within])
 
 
-def as_known(history: History, snapshots: Snapshots) -> tuple[History, Rows]:
-    """Give each snapshot a history in which everything that occurred before it was also known before it.
+@dataclass(frozen=True)
+class Viewers:
+    """How the snapshots of a bucket share histories; a *viewer* is a history that some of them look at.
 
-    The operators look at `time` alone. A snapshot with an interaction that had happened but was not yet known
-    (`time < as_of <= known_at`) therefore gets a history of its own, without that interaction; all others share
-    their lead's. Without late knowledge, nothing is copied.
+    A snapshot sees what was known before it. Within a viewer that is always a beginning of the history in the order of
+    time, so that operators need no more than the moment `seen` after which each interaction is visible.
 
-    Returns:
-        The history, its rows cut into *viewers*, and the viewer of each snapshot. Viewers are in the order of the
-        snapshots, so (viewer, as_of) is sorted when (lead, as_of) is.
+    Attributes:
+        of: The viewer of each snapshot; (viewer, as_of) is sorted when (lead, as_of) is.
+        lead: The lead of each viewer.
+        before: What a viewer shows was known before this moment.
     """
-    moments = np.unique(snapshots.as_of)
-    between = np.searchsorted(moments, history.known_at, "right") > np.searchsorted(moments, history.time, "right")
-    late = np.flatnonzero(between)
-    owner = np.searchsorted(history.indptr, late, side="right") - 1
-    alone = np.zeros(len(snapshots), dtype=np.bool_)
-    for row, lead in zip(late.tolist(), owner.tolist(), strict=True):
-        begin, end = np.searchsorted(snapshots.lead, [lead, lead + 1])
-        of_lead = snapshots.as_of[begin:end]
-        alone[begin:end] |= (history.time[row] < of_lead) & (of_lead <= history.known_at[row])
-    return _viewers(history, snapshots, alone)
+
+    of: Rows
+    lead: Rows
+    before: Moments
+
+    def part(self, first: int, last: int) -> Viewers:
+        """Select the viewers from `first` until before `last`, with their snapshots."""
+        rows = slice(*np.searchsorted(self.of, [first, last]))
+        return Viewers(self.of[rows] - first, self.lead[first:last], self.before[first:last])
 
 
-def _viewers(history: History, snapshots: Snapshots, alone: npt.NDArray[np.bool_]) -> tuple[History, Rows]:
-    if not alone.any():
-        return history, snapshots.lead
-    # A viewer begins with each lead, and anew before and after each snapshot that stands alone.
-    changes = np.diff(snapshots.lead, prepend=-1) != 0
-    begins = changes | alone | np.roll(alone, 1)
-    begins[0] = True
-    viewer = np.cumsum(begins) - 1
-    heads = np.flatnonzero(begins)
-    pieces: list[Rows] = []
-    for head in heads.tolist():
-        lead = snapshots.lead[head]
-        rows = np.arange(history.indptr[lead], history.indptr[lead + 1])
-        if alone[head]:
-            rows = rows[history.known_at[rows] < snapshots.as_of[head]]
-        pieces.append(rows)
-    indptr = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
-    return history.take(np.concatenate(pieces), indptr), viewer
+def seen_at(history: History) -> Moments:
+    """Return the moment after which each interaction is visible: it had happened and was known."""
+    return np.maximum(history.time, history.known_at)
+
+
+def plan_viewers(history: History, snapshots: Snapshots) -> Viewers | None:
+    """Plan as few viewers as there can be; None when each lead's history serves all its snapshots as it is.
+
+    A lead whose interactions became known in the order they happened, however late, has one viewer. Another gets a new
+    one with each snapshot that learns of something older than what the snapshot before it had seen.
+    """
+    seen = seen_at(history)
+    lead = np.repeat(np.arange(history.n_leads), np.diff(history.indptr))
+    falls = (seen[1:] < seen[:-1]) & (lead[1:] == lead[:-1])
+    if not falls.any():
+        return None
+    troubled = np.zeros(history.n_leads, dtype=np.bool_)
+    troubled[lead[1:][falls]] = True
+    begins = np.diff(snapshots.lead, prepend=-1) != 0
+    late = troubled[snapshots.lead]
+    rows = np.flatnonzero(troubled[lead])
+    begins[late] |= _learns_of_older(lead[rows], seen[rows], snapshots.lead[late], snapshots.as_of[late])
+    of = np.cumsum(begins) - 1
+    owner = snapshots.lead[begins]
+    last = np.append(np.flatnonzero(begins)[1:], len(snapshots)) - 1
+    return Viewers(of, owner, np.where(troubled[owner], snapshots.as_of[last], NEVER))
+
+
+def _learns_of_older(lead: Rows, seen: Moments, asking: Rows, as_of: Moments) -> npt.NDArray[np.bool_]:
+    """Tell which snapshots see an older interaction than one that the snapshot before them had seen already.
+
+    Interactions are sorted by (lead, time), snapshots by (lead, as_of).
+    """
+    moments = np.unique(np.concatenate([seen, as_of]))
+    keys = lead * len(moments) + np.searchsorted(moments, seen)
+    order = np.argsort(keys, kind="stable")  # as they became visible, lead by lead
+    visible = np.searchsorted(keys[order], asking * len(moments) + np.searchsorted(moments, as_of))
+    before = np.append(0, visible[:-1])
+    # Places rise from lead to lead, so the running maximum never carries over from an earlier lead.
+    newest = np.maximum.accumulate(order)
+    oldest_new = np.minimum.reduceat(np.append(order, len(order)), np.column_stack([before, visible]).ravel())[::2]
+    same_lead = np.append(False, asking[1:] == asking[:-1])
+    seen_before = before > np.searchsorted(lead, asking)
+    older: npt.NDArray[np.bool_] = oldest_new < newest[np.maximum(before, 1) - 1]
+    return same_lead & seen_before & (before < visible) & older
+
+
+def cut_history(history: History, viewers: Viewers) -> tuple[History, Moments]:
+    """Copy the history of each viewer; return them one after the other, and from when each interaction is visible."""
+    counts = np.diff(history.indptr)[viewers.lead]
+    viewer = np.repeat(np.arange(len(counts)), counts)
+    rows = np.arange(len(viewer)) + np.repeat(history.indptr[viewers.lead] - np.cumsum(counts) + counts, counts)
+    seen = seen_at(history)[rows]
+    keep = seen < viewers.before[viewer]
+    rows, viewer, seen = rows[keep], viewer[keep], seen[keep]
+    indptr = np.searchsorted(viewer, np.arange(len(counts) + 1)).astype(np.int64)
+    # What comes after a late interaction is seen with it at the earliest; so it is in every snapshot of the viewer.
+    moments, place = np.unique(seen, return_inverse=True)
+    running = np.maximum.accumulate(viewer * len(moments) + place) - viewer * len(moments)
+    return history.take(rows, indptr), moments[running]
 
 
 def _later(moments: Moments, by: int) -> Moments:

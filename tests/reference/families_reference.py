@@ -9,38 +9,73 @@ import itertools
 import math
 import statistics
 from collections import Counter
+from dataclasses import dataclass
+from typing import Any
 
 DAY = 24 * 60 * 60 * 1_000_000
 NAN = math.nan
 LARGEST = 3.4028234663852886e38
 
 
-def snapshot(versions, interactions, as_of, vocabulary):
-    """Give {name of the feature: its value} for one lead at one moment, all families."""
-    known = [row for row in versions if row["known_at"] < as_of]
-    past = visible(interactions, as_of)
-    kinds = (*vocabulary.kinds, "other")
-    touches = [(row["occurred_at"], row["kind"] if row["kind"] in vocabulary.kinds else "other") for row in past]
-    return {
-        **profile(versions, known, as_of, vocabulary),
-        **volume(touches, past, kinds, as_of, vocabulary),
-        **infusion(touches, kinds, as_of, vocabulary),
-        **drip([time for time, _ in touches], as_of),
-        **sequence(touches, kinds, as_of),
-        **values(past, as_of, vocabulary),
-    }
+@dataclass(frozen=True)
+class Case:
+    """One lead at one moment, and the plain rows of everybody.
+
+    Attributes:
+        company: Rows of the canonical tables, all that was ever known (see `strategies.Company`).
+        stored: Interactions by lead, in the order of the store.
+    """
+
+    company: Any
+    stored: dict[str, list[dict[str, Any]]]
+    lead: str
+    as_of: int
+
+    def versions(self, lead=None):
+        """What we ever knew of a lead."""
+        return [row for row in self.company.leads if row["lead_id"] == (lead or self.lead)]
+
+    def known_versions(self, lead=None):
+        """What we knew of a lead then, oldest first."""
+        return sorted(
+            (row for row in self.versions(lead) if row["known_at"] < self.as_of), key=lambda row: row["known_at"]
+        )
+
+    def past(self, lead=None):
+        """What had happened and was known strictly before, in the order of time."""
+        rows = self.stored.get(lead or self.lead, [])
+        seen = [row for row in rows if row["occurred_at"] < self.as_of and row["known_at"] < self.as_of]
+        return sorted(seen, key=lambda row: row["occurred_at"])
+
+    def own(self, lead=None):
+        """The lead's own touches: not what we did."""
+        return [row for row in self.past(lead) if row["direction"] != "outbound"]
+
+    def counted(self, vocabulary):
+        """What counts outside of `power`: with that family on, no pushes."""
+        return self.own() if "power" in vocabulary.families else self.past()
+
+    def touches(self, vocabulary):
+        """(time, kind) of what counts."""
+        return [
+            (row["occurred_at"], row["kind"] if row["kind"] in vocabulary.kinds else "other")
+            for row in self.counted(vocabulary)
+        ]
 
 
-def visible(interactions, as_of):
-    """What had happened and was known strictly before, in the order of time."""
-    seen = [row for row in interactions if row["occurred_at"] < as_of and row["known_at"] < as_of]
-    return sorted(seen, key=lambda row: row["occurred_at"])
+def snapshot(case, vocabulary):
+    """Give {name of the feature: its value} for one lead at one moment, all families that are on."""
+    found = {}
+    for name in vocabulary.families:
+        found |= FAMILIES[name](case, vocabulary)
+    return found
 
 
-def profile(versions, known, as_of, vocabulary):
-    oldest = min(versions, key=lambda row: row["known_at"])
-    newest = max(known, key=lambda row: row["known_at"])["attributes"] if known else {}
-    found = {"age_days": (as_of - oldest["created_at"]) / DAY}
+def profile(case, vocabulary):
+    oldest = min(case.versions(), key=lambda row: row["known_at"])
+    known = case.known_versions()
+    newest = known[-1]["attributes"] if known else {}
+    found = {"age_days": (case.as_of - oldest["created_at"]) / DAY}
     for name in vocabulary.numbers:
         found[f"profile_{name}"] = number(newest.get(name))
     for name, words in vocabulary.categories.items():
@@ -61,8 +96,9 @@ def spans(vocabulary):
     return [*vocabulary.windows.items(), ("ever", math.inf)]
 
 
-def volume(touches, past, kinds, as_of, vocabulary):
-    found = {}
+def volume(case, vocabulary):
+    found, as_of = {}, case.as_of
+    kinds, touches, past = (*vocabulary.kinds, "other"), case.touches(vocabulary), case.counted(vocabulary)
     for name, length in spans(vocabulary):
         inside = [kind for time, kind in touches if time >= as_of - length]
         for kind in kinds:
@@ -73,8 +109,9 @@ def volume(touches, past, kinds, as_of, vocabulary):
     return found
 
 
-def infusion(touches, kinds, as_of, vocabulary):
-    found = {}
+def infusion(case, vocabulary):
+    found, as_of = {}, case.as_of
+    kinds, touches = (*vocabulary.kinds, "other"), case.touches(vocabulary)
     for name, half_life in vocabulary.half_lives.items():
         for kind in kinds:
             left = [0.5 ** ((as_of - time) / half_life) for time, own in touches if own == kind]
@@ -83,7 +120,8 @@ def infusion(touches, kinds, as_of, vocabulary):
     return found
 
 
-def drip(times, as_of):
+def drip(case, vocabulary):  # noqa: ARG001 - as all families
+    times, as_of = [row["occurred_at"] for row in case.own()], case.as_of
     between = [(later - earlier) / DAY for earlier, later in itertools.pairwise(times)]
     mean = statistics.fmean(between) if between else NAN
     per_day = Counter(time // DAY for time in times)
@@ -97,8 +135,9 @@ def drip(times, as_of):
     }
 
 
-def sequence(touches, kinds, as_of):
-    found = {}
+def sequence(case, vocabulary):
+    found, as_of = {}, case.as_of
+    kinds, touches = (*vocabulary.kinds, "other"), case.touches(vocabulary)
     for kind in kinds:
         own = [time for time, other in touches if other == kind]
         found[f"days_since_{kind}"] = (as_of - max(own)) / DAY if own else NAN
@@ -110,7 +149,8 @@ def sequence(touches, kinds, as_of):
     return found
 
 
-def values(past, as_of, vocabulary):
+def values(case, vocabulary):
+    past, as_of = case.counted(vocabulary), case.as_of
     held = [(row["occurred_at"], row["value"]) for row in past if row["value"] is not None]
     held = [(time, value) for time, value in held if abs(value) <= LARGEST]
     every = [value for _, value in held]
@@ -124,3 +164,13 @@ def values(past, as_of, vocabulary):
         "value_largest": max(every, default=NAN),
         "value_mean": math.fsum(every) / len(every) if every else NAN,
     }
+
+
+FAMILIES = {
+    "profile": profile,
+    "volume": volume,
+    "infusion": infusion,
+    "drip": drip,
+    "sequence": sequence,
+    "values": values,
+}

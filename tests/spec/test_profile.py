@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leadscore.features.vocabulary import settle, take_census
+from leadscore.features.matrix import settle, take_census
 from world import assert_features, bucket, config, lengths, vocabulary
 
 COMPANY = """
@@ -76,7 +76,7 @@ def test_age_is_in_days_of_24_hours():
 
 def test_a_number_with_a_leading_zero_is_a_code():
     leads = "\n".join(f"ada{n} | 1 | postal={n % 3:05d} size={n + 1}" for n in range(60))
-    counted = take_census(*bucket(f"lead_id | created_at | attributes\n{leads}"))
+    counted = take_census(*bucket(f"lead_id | created_at | attributes\n{leads}"), config())
     settled = settle(counted, config())
     assert settled.numbers == ("size",)
     assert settled.categories == {"postal": ("00000", "00001", "00002")}

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from leadscore.features.catalogue import span
-from leadscore.features.matrix import catalogue, switch_off_idle
-from leadscore.features.vocabulary import Vocabulary, as_number, settle, sum_censuses, take_census
+from leadscore.features.matrix import catalogue, settle, take_census
+from leadscore.features.vocabulary import Vocabulary, as_number, sum_censuses
 from leadscore.timeline import DAY, HOUR, MINUTE
 from world import bucket, config, lengths, vocabulary
 
@@ -70,7 +70,7 @@ def test_spans(length, english, french):
 def _settled(interactions, attributes=(), **settings):
     leads = [{"lead_id": f"l{n:03}", "created_at": "0", "attributes": given} for n, given in enumerate(attributes)]
     own = bucket(leads or "lead_id | created_at\nada | 0\nbob | 0", interactions)
-    return settle(take_census(*own), config(**settings))
+    return settle(take_census(*own, config(**settings)), config(**settings))
 
 
 def test_the_most_frequent_kinds_get_columns_ties_in_alphabetical_order():
@@ -87,7 +87,7 @@ def test_who_objected_teaches_no_words():
         "lead_id | occurred_at | kind | value\nada | 1 | call | 5\nbob | 2 | mail | _",
         consents="lead_id | occurred_at | status\nada | 1 | objection",
     )
-    census = take_census(leads, history)
+    census = take_census(leads, history, config())
     assert (dict(census.kinds), dict(census.present)) == ({"mail": 1}, {})
     assert census.categories == {"country": {"DE": 1}}
 
@@ -111,11 +111,11 @@ def test_as_number(text, number):
 
 
 def test_families_without_their_columns_are_off_and_say_why():
-    found = switch_off_idle(_settled("lead_id | occurred_at | kind\nada | 1 | mail"))
+    found = _settled("lead_id | occurred_at | kind\nada | 1 | mail")
     assert found.off == {"values": "no interaction has a value"}
     assert "values" not in found.families
     assert not any(feature.name.startswith(("value_", "different_contents")) for feature in catalogue(found))
-    nobody = switch_off_idle(settle(sum_censuses([]), config()))
+    nobody = settle(sum_censuses([]), config())
     assert nobody.families == ("profile",)
 
 

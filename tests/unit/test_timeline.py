@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from leadscore.features.view import look
+from leadscore.features.view import looks
 from leadscore.snapshots import Snapshots
 from leadscore.timeline import (
     DAY,
@@ -96,7 +96,7 @@ def test_a_day_that_clocks_repeat_never_falls_within_a_lead():
     leads, history = bucket([{"lead_id": lead, "created_at": 0} for lead in "ab"], rows)
     nobody = Snapshots(np.zeros(0, np.int64), np.zeros(0, np.int64))
     sunday = utc(2010, 11, 7) // DAY
-    view = look(leads, history, nobody)
+    (view,) = looks(leads, history, nobody)
     assert local_days(history.time, "America/St_Johns")[:3].tolist() == [sunday, sunday - 1, sunday]
     assert view.days(vocabulary(time_zone="America/St_Johns")).tolist() == [sunday] * 6
     assert view.days(vocabulary(time_zone="America/Vancouver")).tolist() == [sunday - 1] * 6

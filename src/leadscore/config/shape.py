@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -26,11 +29,25 @@ from pydantic import (
 
 from leadscore.config.mistakes import Mistake, class_of, refuse, unknown
 from leadscore.contract.tables import CONSENTS, INTERACTIONS, LEADS, OUTCOMES, Table
+from leadscore.errors import ConfigError
 from leadscore.timeline import DAY, Duration
 
 Language = Literal["en", "fr"]
-FamilyName = Literal["profile", "volume", "infusion", "drip", "sequence", "values"]
+FamilyName = Literal[
+    "profile",
+    "volume",
+    "percolation",
+    "infusion",
+    "drip",
+    "capillarity",
+    "power",
+    "echo",
+    "sequence",
+    "values",
+    "context",
+]
 
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LONGEST = Duration(36500 * DAY, "36500d")
 _MOST_MOMENTS = 10_000  # each makes a row per lead at risk; a year of hours fits, a year of minutes fills any memory
 
@@ -302,6 +319,9 @@ class Features(_Section):
         min_length=1,
         description="Families that are on.",
     )
+    own: Strings = Field(
+        default=(), description="Python files with families of your own, each named as its file; they are on, too."
+    )
     windows: tuple[PositiveSpan, ...] = Field(
         default=tuple(Duration.parse(text) for text in ("7d", "30d", "90d")),
         min_length=1,
@@ -312,6 +332,10 @@ class Features(_Section):
         min_length=1,
         description="Times in which a touch loses half of its weight, shortest first.",
     )
+    answer_within: PositiveSpan = Field(
+        default=Duration.parse("7d"),
+        description="How soon after a push or a message a touch of the lead counts as its answer.",
+    )
     top_kinds: int = Field(default=20, ge=1, le=200, description="Kinds with columns of their own.")
     top_categories: int = Field(default=20, ge=1, le=200, description="Categories kept per attribute.")
 
@@ -319,6 +343,19 @@ class Features(_Section):
     @classmethod
     def _families_once(cls, value: tuple[FamilyName, ...]) -> tuple[FamilyName, ...]:
         refuse(_repeated("families", value))
+        return value
+
+    @field_validator("own")
+    @classmethod
+    def _own_files_name_families(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [Path(path).stem for path in value]
+        refuse(
+            [
+                Mistake(("own", number), f"found {class_of(path)}, expected {told}")
+                for number, path in enumerate(value)
+                if (told := _wrong_name(Path(path), names[:number]))
+            ]
+        )
         return value
 
     @field_validator("windows", "half_lives")
@@ -371,6 +408,20 @@ class Tracking(_Section):
 
     uri: str | None = Field(default=None, description="Else MLFLOW_TRACKING_URI, else SQLite in the project.")
     experiment: str | None = Field(default=None, description="Else the project's name.")
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """The file of a family of the project's own, as it was when it was first asked for."""
+
+    name: str
+    path: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Name the content: sixteen hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
 
 class Config(_Section):
@@ -467,16 +518,50 @@ class Config(_Section):
         """Folder of MLflow's and Prefect's own state, and of the locks."""
         return self.root / ".leadscore"
 
+    @cached_property
+    def own_files(self) -> tuple[OwnFile, ...]:
+        """The files of `features.own`, read once: what is fingerprinted is what runs.
+
+        Raises:
+            ConfigError: one cannot be read.
+        """
+        return tuple(_own_file(self.root, path) for path in self.features.own)
+
     def fingerprint(self) -> str:
         """Name the configuration by everything that can change a delivered score; paths do not."""
-        return _digest(_without_paths(self.model_dump(mode="json")))
+        return _digest(self._told())
 
     def training_fingerprint(self) -> str:
         """Name the configuration by everything that can change a bundle."""
-        settings = _without_paths(self.model_dump(mode="json"))
+        settings = self._told()
         for key in ("language", "capacity", "delivery"):
             settings.pop(key)
         return _digest(settings)
+
+    def _told(self) -> dict[str, Any]:
+        settings = _without_paths(self.model_dump(mode="json"))
+        settings["features"]["own"] = [[file.name, file.digest] for file in self.own_files]
+        return settings
+
+
+def _own_file(root: Path, path: str) -> OwnFile:
+    hint = "Check features.own: paths are relative to the configuration's folder."
+    try:
+        return OwnFile(Path(path).stem, path, (root / path).read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text.", "Save it as UTF-8 in your editor.") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"{path}: this family of your own cannot be read ({reason}).", hint) from error
+
+
+def _wrong_name(path: Path, earlier: list[str]) -> str:
+    """Say what is expected of a file instead, whose name is that of a family; empty when it will do."""
+    if path.suffix != ".py" or not _OWN_NAME.fullmatch(path.stem):
+        return "a Python file whose name is small letters, digits and '_', such as families/holidays.py"
+    if path.stem in get_args(FamilyName):
+        return f"another name: {path.stem} is a family of leadscore"
+    return f"another name: {path.stem} is given twice" if path.stem in earlier else ""
 
 
 def _unknown_columns(table: Table | None, field: str, given: dict[str, Any]) -> list[Mistake]:

@@ -33,6 +33,7 @@ class Feature:
         sentence: Per language, with `{value}`, for a value that is there.
         absent: Per language, for a missing value; of a feature that is never missing, for zero.
         skewed: Spread over orders of magnitude, so that the base looks at its logarithm.
+        direction: Which way it may push a score: 1 never down as it grows, -1 never up, 0 either way.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Feature:
     sentence: Words
     absent: Words
     skewed: bool = True
+    direction: Literal[-1, 0, 1] = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

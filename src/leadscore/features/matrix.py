@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from leadscore.config import Config
 from leadscore.features import drip, infusion, profile, sequence, values, volume
+from leadscore.features import vocabulary as words
 from leadscore.features.catalogue import Feature
-from leadscore.features.view import Matrix, View, look
-from leadscore.features.vocabulary import Vocabulary
+from leadscore.features.view import Matrix, View, looks
+from leadscore.features.vocabulary import Census, Vocabulary
 from leadscore.history import History, Leads
 from leadscore.snapshots import Snapshots
 
@@ -30,11 +34,39 @@ class Family(Protocol):
         """Compute the columns, one row per snapshot."""
 
 
+@runtime_checkable
+class Freezes(Protocol):
+    """What a family has besides when it settles words or thresholds of its own on the training data."""
+
+    def count(self, leads: Leads, history: History, config: Config) -> Counter[Any]:
+        """Count what it settles on, in one bucket; leads with a standing objection are left out."""
+
+    def freeze(self, counts: Counter[Any], vocabulary: Vocabulary) -> Mapping[str, Any]:
+        """Settle it, from the counts of all buckets; found again under `vocabulary.frozen[NAME]`."""
+
+
 FAMILIES: Mapping[str, Family] = {family.NAME: family for family in (profile, volume, infusion, drip, sequence, values)}
 
 
-def switch_off_idle(vocabulary: Vocabulary) -> Vocabulary:
-    """Switch off the families that lack their columns, and say why."""
+def take_census(leads: Leads, history: History, config: Config) -> Census:
+    """Count the words of a bucket, and what the families that are on count for themselves."""
+    counted: dict[str, Counter[Any]] = {
+        name: family.count(leads, history, config)
+        for name in config.features.families
+        if isinstance(family := FAMILIES[name], Freezes)
+    }
+    return replace(words.take_census(leads, history), families=counted)
+
+
+def settle(census: Census, config: Config) -> Vocabulary:
+    """Freeze words, scales and thresholds; switch off the families that lack their columns, and say why."""
+    vocabulary = words.settle(census, config)
+    frozen = {
+        name: dict(family.freeze(census.families.get(name, Counter()), vocabulary))
+        for name in vocabulary.families
+        if isinstance(family := FAMILIES[name], Freezes)
+    }
+    vocabulary = replace(vocabulary, frozen=frozen)
     reasons = {name: FAMILIES[name].needs(vocabulary) for name in vocabulary.families}
     return vocabulary.without({name: reason for name, reason in reasons.items() if reason})
 
@@ -44,14 +76,18 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     return tuple(feature for name in vocabulary.families for feature in FAMILIES[name].catalogue(vocabulary))
 
 
+def compute(view: View, vocabulary: Vocabulary) -> Matrix:
+    """Compute every feature of the snapshots of a view: float32, C order, NaN where the catalogue says missing."""
+    rows = len(view.snapshots)
+    parts = [FAMILIES[name].compute(view, vocabulary) for name in vocabulary.families]
+    matrix = np.concatenate([np.zeros((rows, 0), np.float32), *parts], axis=1)
+    assert matrix.shape == (rows, len(catalogue(vocabulary))), "a family and its catalogue disagree"
+    return np.ascontiguousarray(matrix, dtype=np.float32)
+
+
 def build_matrix(leads: Leads, history: History, snapshots: Snapshots, vocabulary: Vocabulary) -> Matrix:
-    """Compute every feature of every snapshot: float32, C order, NaN where the catalogue says missing.
+    """Compute every feature of every snapshot of a bucket.
 
     The same function serves training and scoring; a row depends on nothing but its own snapshot.
     """
-    view = look(leads, history, snapshots)
-    width = len(catalogue(vocabulary))
-    parts = [FAMILIES[name].compute(view, vocabulary) for name in vocabulary.families]
-    matrix = np.concatenate(parts, axis=1) if parts else np.zeros((len(snapshots), 0), np.float32)
-    assert matrix.shape == (len(snapshots), width), "a family and its catalogue disagree"
-    return np.ascontiguousarray(matrix, dtype=np.float32)
+    return np.concatenate([compute(view, vocabulary) for view in looks(leads, history, snapshots)])

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leadscore.config import Config
 from leadscore.features.catalogue import literal
-from leadscore.history import NEITHER, NEVER, History, Leads
+from leadscore.history import NEITHER, NEVER, Coded, History, Leads
+from leadscore.timeline import DAY
 
 OTHER = "other"
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
@@ -22,20 +24,29 @@ _MIN_CATEGORY = 20  # versions of leads; a rarer category teaches its leads by h
 
 @dataclass(frozen=True)
 class Census:
-    """How often which word was met, and when the first lead was created; the censuses of two buckets add up."""
+    """How often which word was met, and when the first lead was created; the censuses of two buckets add up.
+
+    `families` holds what a family counted for itself, by its name (see `features.matrix.Freezes`).
+    """
 
     kinds: Counter[str] = field(default_factory=Counter)
     categories: Mapping[str, Counter[str]] = field(default_factory=dict)
     present: Counter[str] = field(default_factory=Counter)
     first: int = NEVER
+    families: Mapping[str, Counter[Any]] = field(default_factory=dict)
 
     def __add__(self, other: Census) -> Census:
-        names = sorted({*self.categories, *other.categories})
-        categories = {
-            name: self.categories.get(name, Counter()) + other.categories.get(name, Counter()) for name in names
-        }
-        first = min(self.first, other.first)
-        return Census(self.kinds + other.kinds, categories, self.present + other.present, first)
+        return Census(
+            kinds=self.kinds + other.kinds,
+            categories=_added(self.categories, other.categories),
+            present=self.present + other.present,
+            first=min(self.first, other.first),
+            families=_added(self.families, other.families),
+        )
+
+
+def _added(one: Mapping[str, Counter[Any]], other: Mapping[str, Counter[Any]]) -> dict[str, Counter[Any]]:
+    return {name: one.get(name, Counter()) + other.get(name, Counter()) for name in sorted({*one, *other})}
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Vocabulary:
         columns: Optional columns of the interactions that hold anything.
         families: Families that are on.
         off: Families that are configured but switched themselves off, and why.
+        answer_within: How soon after a push or a message a touch counts as its answer, in microseconds.
+        frozen: What families settled on training data for themselves, by family; plain enough for JSON.
     """
 
     kinds: tuple[str, ...]
@@ -63,6 +76,8 @@ class Vocabulary:
     time_zone: str
     families: tuple[str, ...]
     off: Mapping[str, str] = field(default_factory=dict)
+    answer_within: int = 7 * DAY
+    frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def label(self, kind: str, language: str) -> str:
         """Return how people call a kind, ready to stand in a sentence."""
@@ -86,20 +101,33 @@ class Vocabulary:
         return cls(**{**saved, **{name: tuple(saved[name]) for name in lists}, "categories": categories})
 
 
+def heard(leads: Leads, history: History) -> npt.NDArray[np.bool_]:
+    """Tell which interactions may teach: those of leads without a standing objection."""
+    return np.repeat(~leads.objected, np.diff(history.indptr))
+
+
+def tally(column: Coded, rows: npt.NDArray[np.bool_]) -> Counter[str]:
+    """Count the words of a column on the rows asked for."""
+    codes = column.codes[rows]
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.words))
+    return Counter({word: int(count) for word, count in zip(column.words, counts, strict=True) if count})
+
+
 def take_census(leads: Leads, history: History) -> Census:
     """Count the words of a bucket; leads with a standing objection are left out."""
-    heard = np.repeat(~leads.objected, np.diff(history.indptr))
-    codes = history.kind.codes[heard]
-    counts = np.bincount(codes[codes >= 0], minlength=len(history.kind.words))
-    kinds = Counter({word: int(count) for word, count in zip(history.kind.words, counts, strict=True) if count})
+    rows = heard(leads, history)
+    words = {name: getattr(history, name) for name in ("channel", "content", "topic", "campaign", "source")}
     present = Counter(
         {
-            "value": int(np.isfinite(history.value[heard]).sum()),
-            "content": int((history.content.codes[heard] >= 0).sum()),
-            "direction": int((history.direction[heard] != NEITHER).sum()),
+            "value": int(np.isfinite(history.value[rows]).sum()),
+            "direction": int((history.direction[rows] != NEITHER).sum()),
+            "layer": int((history.layer[rows] > 0).sum()),
+            "account": sum(1 for lead in np.flatnonzero(~leads.objected) if leads.account_id[lead] is not None),
+            **{name: int((column.codes[rows] >= 0).sum()) for name, column in words.items()},
         }
     )
-    return Census(kinds, _categories(leads), +present, int(leads.created_at.min(initial=NEVER)))
+    first = int(leads.created_at.min(initial=NEVER))
+    return Census(tally(history.kind, rows), _categories(leads), +present, first)
 
 
 def _categories(leads: Leads) -> dict[str, Counter[str]]:
@@ -134,6 +162,7 @@ def settle(census: Census, config: Config) -> Vocabulary:
         columns=tuple(sorted(census.present)),
         time_zone=config.time_zone,
         families=settings.families,
+        answer_within=settings.answer_within.microseconds,
     )
 
 

@@ -9,11 +9,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from leadscore.features import asof
-from leadscore.features.view import Matrix, look
-from leadscore.history import History, Leads
+from leadscore.features.view import Matrix, View
 from leadscore.labels import Flags, Labels
 from leadscore.model.base import Floats
-from leadscore.snapshots import Snapshots
 from leadscore.timeline import DAY
 
 _RECENT = 30 * DAY
@@ -22,13 +20,13 @@ RFM = slice(0, 5)
 BASELINES = {"recency": RECENCY, "rfm_logit": RFM}
 
 
-def rfm_inputs(leads: Leads, history: History, snapshots: Snapshots) -> Matrix:
+def rfm_inputs(view: View) -> Matrix:
     """Compute the five log-RFM terms: one row per snapshot.
 
     log(1 + x) of: days since the last interaction (since creation where there is none), interactions in 30 days,
     interactions so far, sum of values so far (0 without values), days since creation.
     """
-    view = look(leads, history, snapshots)
+    leads, snapshots = view.leads, view.snapshots
     all_alike = np.zeros(len(view.history), dtype=np.int32)
     age = (snapshots.as_of - leads.created_at[snapshots.lead]) / DAY
     last = asof.age_of_last(view.asof, all_alike, 1)[:, 0]

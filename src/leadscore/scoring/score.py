@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from leadscore.config import Config
 from leadscore.features import asof
-from leadscore.features.matrix import build_matrix
-from leadscore.features.view import Matrix, View, look
+from leadscore.features.matrix import compute
+from leadscore.features.view import Matrix, View, looks
 from leadscore.model.base import Floats
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import logit
@@ -71,7 +71,9 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
     """
     leads, history = bucket
     snapshots = at_risk_on(config, leads, np.array([as_of], dtype=np.int64))
-    matrix = build_matrix(leads, history, snapshots, bundle.vocabulary)
+    views = looks(leads, history, snapshots)
+    computed = [(compute(view, bundle.vocabulary), _known(view, bundle)) for view in views]
+    matrix = np.concatenate([block for block, _ in computed])
     ended = int((~leads.objected & (leads.ended_at < as_of)).sum())
     objected = int(leads.objected.sum())
     counts = Counts(len(leads), len(snapshots), objected, ended, len(leads) - len(snapshots) - objected - ended)
@@ -79,7 +81,7 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
         lead_id=[leads.lead_id[row] for row in snapshots.lead],
         account_id=[leads.account_id[row] for row in snapshots.lead],
         chances=bundle.readiness(matrix),
-        known=_known(look(leads, history, snapshots), bundle),
+        known=[word for _, words in computed for word in words],
         reasons=_reasons(bundle, matrix, config),
     )
     return scored, counts

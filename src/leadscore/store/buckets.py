@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from leadscore.store.lake import Lake, engine, explained_damage
+from leadscore.contract.tables import TABLES
+from leadscore.store import interactions
+from leadscore.store.lake import Lake, explained_damage
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class BucketTables:
     Attributes:
         leads: One row per version of a lead (lead_id, account_id, created_at, closes_at, known_at, attributes), sorted
             by lead_id, known_at.
-        interactions: One row per interaction that is neither an outcome nor hidden, sorted by lead_id, occurred_at.
+        interactions: One row per interaction that is neither an outcome nor hidden, sorted by lead_id, occurred_at,
+            its attributes left out; words are dictionary-encoded, and the dictionary of lead_id is sorted.
         outcomes: One row per outcome (lead_id, occurred_at, known_at, outcome), whether it came from the table of
             outcomes or is an interaction whose kind is an outcome word; sorted by lead_id, occurred_at.
         consents: One row per statement (lead_id, occurred_at, known_at, purpose, status), sorted likewise.
@@ -32,47 +36,9 @@ class BucketTables:
     consents: pa.Table
 
 
-_LEADS = """
-select lead_id, account_id, epoch_us(created_at) as created_at, epoch_us(closes_at) as closes_at,
-    epoch_us(known_at) as known_at, attributes
-from {leads}
-where bucket = $bucket and known_at < make_timestamptz($before) and created_at < make_timestamptz($before)
-order by lead_id, known_at, row_id
-"""
-
-_INTERACTIONS = """
-select lead_id, epoch_us(occurred_at) as occurred_at, epoch_us(known_at) as known_at, kind, channel, direction,
-    content_id, layer, topic, campaign_id, source_id, value, attributes
-from {interactions}
-where occurred_at < make_timestamptz($before) and known_at < make_timestamptz($before)
-    and not list_contains($unseen, kind)
-order by lead_id, occurred_at, row_id
-"""
-
-_OUTCOMES = """
-with told as (
-    select lead_id, occurred_at, known_at, outcome from {outcomes} where bucket = $bucket
-),
-happened as (
-    select lead_id, occurred_at, known_at, kind as outcome
-    from {interactions}
-    where list_contains($outcome_words, kind)
-),
-final as (
-    select * from told union all select * from happened
-)
-select lead_id, epoch_us(occurred_at) as occurred_at, epoch_us(known_at) as known_at, outcome
-from final
-where occurred_at < make_timestamptz($before) and known_at < make_timestamptz($before)
-order by lead_id, occurred_at, known_at, outcome
-"""
-
-_CONSENTS = """
-select lead_id, epoch_us(occurred_at) as occurred_at, epoch_us(known_at) as known_at, purpose, status
-from {consents}
-where bucket = $bucket and occurred_at < make_timestamptz($before) and known_at < make_timestamptz($before)
-order by lead_id, occurred_at, row_id
-"""
+_LEADS = ("lead_id", "account_id", "created_at", "closes_at", "known_at", "attributes")
+_OUTCOMES = ("lead_id", "occurred_at", "known_at", "outcome")
+_CONSENTS = ("lead_id", "occurred_at", "known_at", "purpose", "status")
 
 
 def read_bucket(
@@ -94,22 +60,37 @@ def read_bucket(
     Raises:
         StateError: a file of the store is missing or damaged.
     """
-    given = {
-        "bucket": bucket,
-        "before": before,
-        "unseen": [*hidden_kinds, *outcome_words],
-        "outcome_words": list(outcome_words),
-    }
-    relations = {table: lake.scan(table, bucket) for table in ("leads", "interactions", "outcomes", "consents")}
-    with engine() as connection, explained_damage(lake.path):
-        tables = [
-            _read(connection, query.format(**relations), given)
-            for query in (_LEADS, _INTERACTIONS, _OUTCOMES, _CONSENTS)
-        ]
-    return BucketTables(*tables)
+    happened = interactions.read(lake, bucket, before)
+    leads = _read(lake, "leads", bucket, before, _LEADS, ("lead_id", "known_at", "row_id"))
+    told = _read(lake, "outcomes", bucket, before, _OUTCOMES, _OUTCOMES)
+    consents = _read(lake, "consents", bucket, before, _CONSENTS, ("lead_id", "occurred_at", "row_id"))
+    ended = interactions.of_kinds(happened, outcome_words).select(["lead_id", "occurred_at", "known_at", "kind"])
+    outcomes = pa.concat_tables([told, ended.rename_columns(_OUTCOMES).cast(told.schema)])
+    return BucketTables(
+        leads=leads,
+        interactions=interactions.without_kinds(happened, (*hidden_kinds, *outcome_words)),
+        outcomes=_sorted(outcomes, _OUTCOMES),
+        consents=consents,
+    )
 
 
-def _read(connection: duckdb.DuckDBPyConnection, query: str, given: dict[str, object]) -> pa.Table:
-    # DuckDB refuses a value the query does not ask for.
-    asked = {name: value for name, value in given.items() if f"${name}" in query}
-    return connection.sql(query, params=asked).to_arrow_table()
+def _read(
+    lake: Lake, name: str, bucket: int, before: int, columns: tuple[str, ...], order: tuple[str, ...]
+) -> pa.Table:
+    """Read a table without partitions: the rows of a bucket whose moments of happening and knowing lie before."""
+    moments = [column for column in columns if column in ("created_at", "occurred_at", "known_at")]
+    limit = pa.scalar(before, pa.timestamp("us", "UTC"))
+    wanted = (pc.field("bucket") == bucket) & (pc.field(moments[0]) < limit) & (pc.field(moments[1]) < limit)
+    read = [*columns, *(column for column in order if column not in columns)]
+    with explained_damage(lake.path):
+        pieces = [pq.read_table(uri, columns=read, filters=wanted) for uri in lake.uris(name)]
+    rows = _sorted(pa.concat_tables(pieces), order) if pieces else pa.table({column: [] for column in read})
+    return rows.select(columns).cast(pa.schema([(column, _type(name, column)) for column in columns]))
+
+
+def _sorted(table: pa.Table, order: tuple[str, ...]) -> pa.Table:
+    return table.sort_by([(column, "ascending") for column in order])
+
+
+def _type(table: str, column: str) -> pa.DataType:
+    return pa.int64() if TABLES[table].column(column).type == "moment" else pa.string()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -71,6 +73,8 @@ _MEND = "If someone changed the folder `store`: bring back a copy, or remove it 
 _SAY_AFTER_SECONDS = 2.0
 _ASK_EVERY_SECONDS = 0.05
 _LOOKS_AFTER_FAILURE = 5
+_ROW_GROUP = 128 * 1024
+_BATCH = 2**20  # rows
 _ROOM_PER_BYTE = 1.5
 _ROOM_FOR_LOGS = 256 * 1024
 
@@ -226,11 +230,31 @@ def append(lake: Lake, table: str, rows: pa.RecordBatchReader) -> None:
     with closing(rows), _nothing_left_behind(lake.path / table):
         write_deltalake(
             str(lake.path / table),
-            rows,
+            pa.RecordBatchReader.from_batches(rows.schema, _bucket_by_bucket(rows))
+            if "bucket" in rows.schema.names
+            else rows,
             mode="append",
             partition_by=["bucket"] if table == "interactions" else None,
-            writer_properties=WriterProperties(compression="ZSTD"),
+            # Rows come sorted by bucket: whoever reads one bucket passes over the row groups of the others.
+            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
         )
+
+
+def _bucket_by_bucket(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Hand a bucket over in one batch, or in few large ones: Delta Lake does not keep batches in order."""
+    held: list[pa.RecordBatch] = []
+    for batch in rows:
+        bucket = batch["bucket"].to_numpy()
+        cuts = [0, *(np.flatnonzero(bucket[1:] != bucket[:-1]) + 1).tolist(), len(bucket)]
+        for begin, end in itertools.pairwise(cuts):
+            piece = batch.slice(begin, end - begin)
+            if held and (held[0]["bucket"][0] != piece["bucket"][0] or sum(map(len, held)) >= _BATCH):
+                yield pa.concat_batches(held)
+                held = []
+            if len(piece):
+                held.append(piece)
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _make(lake: Lake) -> None:
@@ -382,8 +406,8 @@ def explained_damage(store: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException, DeltaError) as error:
-        if _number_of(error):  # the disk's fault, not the file's
+    except (duckdb.IOException, duckdb.InvalidInputException, DeltaError, OSError, pa.ArrowInvalid) as error:
+        if _number_of(error) not in (0, errno.ENOENT):  # the disk's fault, not the file's
             raise
         raise StateError(f"{store}: a file of the store is missing or damaged.", _MEND) from error
 

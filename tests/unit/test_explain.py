@@ -46,7 +46,7 @@ def test_what_trees_make_of_the_number_of_the_interval_is_shared_by_all():
     stacked = np.concatenate([with_interval(learned.examples.matrix, k) for k in range(3)])
     hits = (stacked[:, -1] == 2) & (stacked[:, 0] > 10)
     settings = config.model.model_copy(update={"trees": 30, "column_share": 1.0})
-    trees = fit_trees(stacked, hits, np.zeros(len(hits)), settings, 1)
+    trees = fit_trees(stacked, hits, np.zeros(len(hits)), np.zeros(len(stacked.T) - 1, np.int8), settings, 1)
     alone = replace(bundle, trees=trees, base=replace(bundle.base, coef=0 * bundle.base.coef))
     assert alone.booster.feature_importance()[-1] > 0
     assert np.ptp(alone.margins(matrix)[:, [0, 2]], axis=1).max() > 0.5
@@ -77,7 +77,7 @@ def test_the_base_scales_by_the_rows_that_teach_and_knows_missing():
     x = np.repeat(x, 10, axis=0)
     teaches = np.repeat([True, True, True, False], 10)[:, None]
     hits = (np.arange(40) % 2 == 0)[:, None]
-    base = fit_base(x, hits, teaches, np.array([False, False, False]), 1.0)
+    base = fit_base(x, hits, teaches, np.array([False, False, False]), np.zeros(3, np.int8), 1.0)
     np.testing.assert_allclose(base.mean, [3, 3, 5])
     np.testing.assert_allclose(base.sd, [np.sqrt(8 / 3), 1, np.inf])
     assert base.flagged.tolist() == [1]
@@ -89,6 +89,6 @@ def test_the_base_scales_by_the_rows_that_teach_and_knows_missing():
 def test_too_few_of_a_kind_give_a_constant_hazard():
     x = np.arange(100, dtype=np.float32)[:, None]
     hits = (np.arange(100) < 4)[:, None]
-    base = fit_base(x, hits, np.ones_like(hits), np.array([True]), 1.0)
+    base = fit_base(x, hits, np.ones_like(hits), np.array([True]), np.zeros(1, np.int8), 1.0)
     np.testing.assert_allclose(base.margins(x), np.log(4.5 / 96.5), rtol=1e-12)
     assert not base.coef.any()

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import Bounds, minimize
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from leadscore.features.view import Matrix
 from leadscore.labels import Flags
 
 Floats = npt.NDArray[np.float64]
+Directions = npt.NDArray[np.int8]
 
 _BOUND = 6.0  # standard deviations; what lies further out says no more than that it is far out
 _FEW = 5  # conversions or non-conversions; with fewer an interval gets a constant hazard
@@ -89,7 +91,9 @@ class Base:
         )
 
 
-def fit_base(matrix: Matrix, outcomes: Flags, teaches: Flags, skewed: Flags, strength: float) -> Base:
+def fit_base(
+    matrix: Matrix, outcomes: Flags, teaches: Flags, skewed: Flags, directions: Directions, strength: float
+) -> Base:
     """Fit the base on the rows that teach, interval by interval.
 
     Args:
@@ -97,13 +101,17 @@ def fit_base(matrix: Matrix, outcomes: Flags, teaches: Flags, skewed: Flags, str
         outcomes: Converted in the interval: one column per interval.
         teaches: Whether the row has something to say about the interval.
         skewed: Features seen through their logarithm.
+        directions: Sign a feature's coefficient may have: 1, -1, or 0 for either. Scaling rises with the value, so
+            the margin goes this way with the value, too. A feature with a direction is never missing.
         strength: Inverse strength of the L2 penalty (scikit-learn's C).
     """
+    assert not np.isnan(matrix[:, directions != 0]).any(), "a feature with a direction is never missing"
     scaling = _scaling(matrix[teaches.any(axis=1)], skewed)
     z = scaling.scale(matrix)
+    signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
     intercepts, coefs = [], []
     for rows, hits in zip(teaches.T, outcomes.T, strict=True):
-        intercept, coef = _fit_interval(z[rows], hits[rows], strength)
+        intercept, coef = _fit_interval(z[rows], hits[rows], signs, strength)
         intercepts.append(intercept)
         coefs.append(coef)
     return Base(scaling.skewed, scaling.mean, scaling.sd, scaling.flagged, np.array(intercepts), np.stack(coefs))
@@ -121,15 +129,38 @@ def _scaling(matrix: Matrix, skewed: Flags) -> Base:
     return Base(skewed, mean, sd, flagged, np.zeros(0), np.zeros((0, x.shape[1] + len(flagged))))
 
 
-def _fit_interval(z: Floats, hits: Flags, strength: float) -> tuple[float, Floats]:
+def _fit_interval(z: Floats, hits: Flags, signs: Directions, strength: float) -> tuple[float, Floats]:
     positives = int(hits.sum())
     if min(positives, len(hits) - positives) < _FEW:
         rate = (positives + 0.5) / (len(hits) + 1)  # Jeffreys' estimate
         return float(np.log(rate / (1 - rate))), np.zeros(z.shape[1])
-    # The intercept is not penalised by lbfgs; one thread, because sums of several threads depend on their number.
+    # One thread, because sums of several threads depend on their number.
     with threadpool_limits(1):
-        fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-6).fit(z, hits)
-    return float(fitted.intercept_[0]), fitted.coef_[0]
+        found = minimize(
+            _loss,
+            np.zeros(z.shape[1] + 1),
+            args=(z, hits.astype(np.float64), 1 / (strength * len(z))),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=Bounds(
+                np.append(np.where(signs > 0, 0.0, -np.inf), -np.inf),
+                np.append(np.where(signs < 0, 0.0, np.inf), np.inf),
+            ),
+            options={"maxiter": 1000, "gtol": 1e-6, "ftol": 64 * np.finfo(np.float64).eps, "maxls": 50},
+        )
+    return float(found.x[-1]), found.x[:-1]
+
+
+def _loss(weights: Floats, z: Floats, hits: Floats, penalty: float) -> tuple[float, Floats]:
+    """Return the mean of log(1 + e^m) - y m, plus half the penalty x |coef|², and its gradient.
+
+    That is scikit-learn's objective, which cannot bound a coefficient; the intercept, last of the weights, is free.
+    """
+    coef = weights[:-1]
+    margin = z @ coef + weights[-1]
+    loss = (np.logaddexp(0.0, margin) - hits * margin).mean() + penalty / 2 * (coef @ coef)
+    excess = (expit(margin) - hits) / len(z)
+    return float(loss), np.append(z.T @ excess + penalty * coef, excess.sum())
 
 
 def _unskew(matrix: Matrix, skewed: Flags) -> Floats:

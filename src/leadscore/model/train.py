@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -11,12 +12,12 @@ import numpy.typing as npt
 
 from leadscore.config import Config
 from leadscore.config import Model as ModelSettings
-from leadscore.features.matrix import build_matrix, catalogue
-from leadscore.features.view import Matrix
+from leadscore.features.matrix import catalogue, compute
+from leadscore.features.view import Matrix, looks
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import History, Leads
 from leadscore.labels import Labels, label
-from leadscore.model.base import Base, fit_base
+from leadscore.model.base import Base, Directions, fit_base
 from leadscore.model.baselines import rfm_inputs
 from leadscore.model.bundle import with_interval
 from leadscore.snapshots import Snapshots, at_risk
@@ -78,12 +79,14 @@ def assemble(
     parts: list[Examples] = []
     for leads, history in buckets:
         snapshots = at_risk_on(config, leads, moments)
+        computed = [(compute(view, vocabulary), rfm_inputs(view)) for view in looks(leads, history, snapshots)]
+        matrix, rfm = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
         parts.append(
             Examples(
                 lead_id=np.array(leads.lead_id, dtype=object)[snapshots.lead],
                 as_of=snapshots.as_of,
-                matrix=build_matrix(leads, history, snapshots, vocabulary),
-                rfm=rfm_inputs(leads, history, snapshots),
+                matrix=matrix,
+                rfm=rfm,
                 labels=label(snapshots.as_of, leads.converted_at[snapshots.lead], horizons, settled),
             )
         )
@@ -108,23 +111,38 @@ def _stack(parts: Sequence[Examples]) -> Examples:
 
 def fit_hazard(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, seed: int) -> tuple[Base, str]:
     """Fit the hazard over (snapshot, interval) rows that teach; return the base and the trees as text."""
-    labels = examples.labels
-    skewed = np.array([feature.skewed for feature in catalogue(vocabulary)], dtype=np.bool_)
-    base = fit_base(examples.matrix, labels.in_interval, labels.teaches, skewed, settings.base_c)
+    labels, features = examples.labels, catalogue(vocabulary)
+    skewed = np.array([feature.skewed for feature in features], dtype=np.bool_)
+    directions = np.array([feature.direction for feature in features], dtype=np.int8)
+    base = fit_base(examples.matrix, labels.in_interval, labels.teaches, skewed, directions, settings.base_c)
     margins = base.margins(examples.matrix)
     intervals = range(margins.shape[1])
     rows = [np.flatnonzero(labels.teaches[:, number]) for number in intervals]
     stacked = np.concatenate([with_interval(examples.matrix[rows[number]], number) for number in intervals])
     hits = np.concatenate([labels.in_interval[rows[number], number] for number in intervals])
     start = np.concatenate([margins[rows[number], number] for number in intervals])
-    return base, fit_trees(stacked, hits, start, settings, seed)
+    return base, fit_trees(stacked, hits, start, directions, settings, seed)
 
 
 def fit_trees(
-    stacked: Matrix, hits: npt.NDArray[np.bool_], start: npt.NDArray[np.float64], settings: ModelSettings, seed: int
+    stacked: Matrix,
+    hits: npt.NDArray[np.bool_],
+    start: npt.NDArray[np.float64],
+    directions: Directions,
+    settings: ModelSettings,
+    seed: int,
 ) -> str:
-    """Fit the trees from the base's margin; the same input gives the same text whatever the number of threads."""
-    parameters = {
+    """Fit the trees from the base's margin; the same input gives the same text whatever the number of threads.
+
+    Args:
+        stacked: One row per (snapshot, interval); the last column is the number of the interval.
+        hits: Converted in the interval.
+        start: Margin of the base.
+        directions: Which way each feature, the interval apart, may push: 1, -1, or 0 for either.
+        settings: Size and regularisation.
+        seed: Of the draw of features per tree.
+    """
+    parameters: dict[str, Any] = {
         "objective": "binary",
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
@@ -139,6 +157,11 @@ def fit_trees(
         "force_col_wise": True,
         "verbosity": -1,
     }
+    if directions.any():
+        # Of the three methods only `basic` is simple enough to be trusted: below a split on such a feature the leaves
+        # of both sides stay on their side of the middle. Models by `advanced` have been found to break their word
+        # (LightGBM's issues 5358 and 6155).
+        parameters |= {"monotone_constraints": [*directions.tolist(), 0], "monotone_constraints_method": "basic"}
     # LightGBM refuses names with quotes or colons; ours live in the bundle.
     names = [f"f{number}" for number in range(stacked.shape[1])]
     data = lgb.Dataset(stacked, label=hits.astype(np.float64), init_score=start, feature_name=names, free_raw_data=True)

@@ -32,6 +32,20 @@ def test_attributes_are_those_of_the_newest_version_known_before():
     )
 
 
+def test_how_much_is_known_of_what_may_be_known():
+    assert_features(
+        bucket(COMPANY),
+        """
+        lead_id | as_of | attributes_known
+        ada     | 2     | 1
+        bob     | 3     | 1/2
+        cyd     | 3     | 0
+        dan     | 3     | 1/2
+        """,
+        WORDS,
+    )
+
+
 def test_before_a_lead_was_known_nothing_is():
     assert_features(
         bucket("lead_id | created_at | known_at | attributes\nada | 1 | 3 | country=FR size=20"),

@@ -45,6 +45,62 @@ def test_what_was_learned_later_counts_from_then_by_the_time_it_happened():
     )
 
 
+def test_touches_are_counted_whatever_their_kind():
+    assert_features(
+        bucket(LEADS, MAILS),
+        """
+        lead_id | as_of | touches_7d | touches_30d | touches_ever
+        ada     | 1     | 0          | 0           | 0
+        ada     | 8     | 1          | 1           | 1
+        ada     | 9     | 2          | 3           | 3
+        ada     | 40    | 0          | 0           | 4
+        """,
+    )
+
+
+def test_different_channels_topics_and_campaigns():
+    world = bucket(
+        LEADS,
+        """
+        lead_id | occurred_at | kind | channel | topic | campaign_id
+        ada     | 1           | mail | mail    | cost  | spring
+        ada     | 2           | mail | mail    | size  | spring
+        ada     | 3           | call | phone   | _     | autumn
+        """,
+    )
+    assert_features(
+        world,
+        """
+        lead_id | as_of | different_channels_7d | different_topics_7d | different_campaigns_7d
+        ada     | 1     | 0                     | 0                   | 0
+        ada     | 4     | 2                     | 2                   | 2
+        ada     | 9     | 2                     | 1                   | 2
+        ada     | 9+    | 1                     | 0                   | 1
+        """,
+        vocabulary(columns=("campaign", "channel", "topic")),
+    )
+
+
+def test_with_power_on_what_we_push_does_not_count_here():
+    world = bucket(
+        LEADS,
+        """
+        lead_id | occurred_at | kind | direction | content_id
+        ada     | 1           | mail | outbound  | guide
+        ada     | 2           | call | inbound   | _
+        """,
+    )
+    for families, mails, touches, contents in ((("volume",), 1, 2, 1), (("volume", "power"), 0, 1, 0)):
+        assert_features(
+            world,
+            f"""
+            lead_id | as_of | count_mail_ever | touches_ever | different_contents_ever
+            ada     | 3     | {mails}         | {touches}    | {contents}
+            """,
+            vocabulary(families=families),
+        )
+
+
 def test_different_kinds_and_contents():
     assert_features(
         bucket(LEADS, MAILS),

@@ -18,14 +18,24 @@ def needs(vocabulary: Vocabulary) -> str:  # noqa: ARG001 - every lead has an ag
 
 
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
-    """List the columns: age, then each numeric attribute, then a flag per frequent category."""
+    """List the columns: age, how much is known, then each numeric attribute, then a flag per frequent category.
+
+    Whether a lead has an account is left out: where a sale is what creates the account, that tells the outcome.
+    """
     age = Feature(
         "age_days", NAME, "age", "days", "",
         {"en": "created {value} ago", "fr": "créé il y a {value}"},
         {"en": "created just now", "fr": "créé à l'instant"},
     )  # fmt: skip
+    known = Feature(
+        "attributes_known", NAME, "profile", "share", "",
+        {"en": "{value} of the attributes known", "fr": "{value} des attributs connus"},
+        {"en": "no attribute known", "fr": "aucun attribut connu"},
+        skewed=False,
+    )  # fmt: skip
     return (
         age,
+        *((known,) if vocabulary.numbers or vocabulary.categories else ()),
         *(_number(name) for name in vocabulary.numbers),
         *(_category(name, word) for name, words in vocabulary.categories.items() for word in words),
     )
@@ -35,14 +45,18 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     """Compute the family: one row per snapshot, one column per catalogue entry."""
     lead, as_of = view.snapshots.lead, view.snapshots.as_of
     version = view.leads.versions_at(lead, as_of)
-    columns = [((as_of - view.leads.created_at[lead]) / DAY)]
+    columns, known = [], []
     for name in vocabulary.numbers:
-        values = np.array([as_number(item.get(name)) for item in view.leads.attributes] + [np.nan])
-        columns.append(values[version])
+        values = np.array([as_number(item.get(name)) for item in view.leads.attributes] + [np.nan])[version]
+        columns.append(values)
+        known.append(np.isfinite(values))
     for name, words in vocabulary.categories.items():
-        given = np.array([item.get(name) for item in view.leads.attributes] + [None], dtype=object)
-        columns += [(given == word)[version] for word in words]
-    return np.stack(columns, axis=1).astype(np.float32)
+        given = np.array([item.get(name) for item in view.leads.attributes] + [None], dtype=object)[version]
+        columns += [given == word for word in words]
+        known.append(given != None)  # noqa: E711 - one by one
+    shares = [np.mean(known, axis=0)] if known else []
+    age = (as_of - view.leads.created_at[lead]) / DAY
+    return np.stack([age, *shares, *columns], axis=1).astype(np.float32)
 
 
 def _number(name: str) -> Feature:

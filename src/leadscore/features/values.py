@@ -1,16 +1,20 @@
-"""Values: the numbers that come with interactions: baskets, amounts, durations."""
+"""Values: the numbers that come with interactions: baskets, amounts, durations.
+
+Only the column `value` is read. Attributes of interactions are stored, but not carried into `History`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature, Words, span
+from leadscore.features.catalogue import Feature, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary
+from leadscore.features.volume import within
 
 NAME = "values"
-_NONE = {"en": "no value so far", "fr": "aucune valeur jusqu'ici"}
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def needs(vocabulary: Vocabulary) -> str:
@@ -19,38 +23,65 @@ def needs(vocabulary: Vocabulary) -> str:
 
 
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
-    """List the columns: sum per window and so far, then last, largest and mean value."""
-    sums = [
-        _feature(
-            f"value_sum_{name}", f"value {{value}} in the last {span(length, 'en')}",
-            f"valeur {{value}} en {span(length, 'fr')}", "",
-            {"en": f"no value in the last {span(length, 'en')}", "fr": f"aucune valeur en {span(length, 'fr')}"},
-        )
-        for name, length in vocabulary.windows.items()
-    ]  # fmt: skip
-    none = "no interaction with a value"
+    """List the columns: sum and mean per window and so far, extremes, last value, decayed means, trend.
+
+    `value_trend` is the decayed mean at the shortest half-life less the mean of all values. A difference has a meaning
+    for values of either sign and around zero, where a ratio has none; and the decayed mean is there as long as any
+    value is, where the mean of the newest window is missing for the many who have been silent that long.
+    """
+    windows = [*vocabulary.windows, "ever"]
     return (
-        *sums,
-        _feature("value_sum_ever", "value {value} so far", "valeur {value} jusqu'ici", ""),
-        _feature("value_last", "last value {value}", "dernière valeur {value}", none),
-        _feature("value_largest", "largest value {value}", "plus grande valeur {value}", none),
-        _feature("value_mean", "mean value {value}", "valeur moyenne {value}", none),
-    )
+        *_per_window("sum", "value", "valeur", windows, vocabulary),
+        *_per_window("mean", "mean value", "valeur moyenne", windows, vocabulary),
+        *_per_window("largest", "largest value", "plus grande valeur", windows[-2:], vocabulary),
+        *_per_window("smallest", "smallest value", "plus petite valeur", windows[-2:], vocabulary),
+        _feature("value_last", "values.last", "last value {value}", "dernière valeur {value}"),
+        *(_decayed(name, length) for name, length in vocabulary.half_lives.items()),
+        _feature(
+            "value_trend", "values.trend", "recent values less the mean: {value}",
+            "valeurs récentes moins la moyenne : {value}",
+        ),
+    )  # fmt: skip
 
 
 def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     """Compute the family: one row per snapshot, one column per catalogue entry."""
     windows = np.array([*vocabulary.windows.values(), asof.ALL], dtype=np.int64)
-    values = view.history.value
-    # To the operators, what float32 cannot hold is no value; the mean must not count it either.
-    codes = np.where(np.abs(values) <= np.finfo(np.float32).max, 0, -1).astype(np.int32)
-    sums = asof.total(view.asof, values, codes, 1, windows)[:, 0, :]
-    number = asof.count(view.asof, codes, 1, windows[-1:])[:, 0, 0]
-    mean = np.divide(sums[:, -1], number, out=np.full(len(sums), np.nan, dtype=np.float32), where=number > 0)
-    last = asof.last_value(view.asof, values, codes, 1)[:, 0]
-    largest = asof.maximum(view.asof, values, codes, 1, windows[-1:])[:, 0, 0]
-    return np.column_stack([sums, last, largest, mean]).astype(np.float32)
+    half_lives = np.array([*vocabulary.half_lives.values()], dtype=np.int64)
+    values, codes = view.history.value, np.where(view.counted(vocabulary), 0, -1).astype(np.int32)
+    sums = asof.total(view.asof, values, codes, 1, windows)[:, 0]
+    means = asof.mean(view.asof, values, codes, 1, windows)[:, 0]
+    largest = asof.maximum(view.asof, values, codes, 1, windows[-2:])[:, 0]
+    smallest = asof.minimum(view.asof, values, codes, 1, windows[-2:])[:, 0]
+    last = asof.last_value(view.asof, values, codes, 1)
+    decayed = asof.decayed_mean(view.asof, values, codes, 1, half_lives)[:, 0]
+    trend = np.clip(decayed[:, 0].astype(np.float64) - means[:, -1], -_LARGEST, _LARGEST)
+    return np.column_stack([sums, means, largest, smallest, last, decayed, trend]).astype(np.float32)
 
 
-def _feature(name: str, en: str, fr: str, missing: str, absent: Words = _NONE) -> Feature:
-    return Feature(name, NAME, "values", "amount", missing, {"en": en, "fr": fr}, absent)
+def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Vocabulary) -> list[Feature]:
+    return [
+        Feature(
+            f"value_{what}_{window}", NAME, f"values.{what}", "amount",
+            "" if what == "sum" else "no value in the window",  # the sum of nothing is 0
+            {"en": f"{en} {{value}} {when['en']}", "fr": f"{fr} {{value}} {when['fr']}"},
+            {"en": f"no value {when['en']}", "fr": f"aucune valeur {when['fr']}"},
+        )
+        for window in windows
+        for when in [within(window, vocabulary)]
+    ]  # fmt: skip
+
+
+def _decayed(name: str, length: int) -> Feature:
+    return _feature(
+        f"value_decayed_{name}", "values.mean",
+        f"mean value {{value}}, the newest first (half-life {span(length, 'en')})",
+        f"valeur moyenne {{value}}, les plus récentes d'abord (demi-vie {span(length, 'fr')})",
+    )  # fmt: skip
+
+
+def _feature(name: str, concept: str, en: str, fr: str) -> Feature:
+    return Feature(
+        name, NAME, concept, "amount", "no interaction with a value", {"en": en, "fr": fr},
+        {"en": "no value so far", "fr": "aucune valeur jusqu'ici"},
+    )  # fmt: skip

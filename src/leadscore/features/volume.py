@@ -1,16 +1,22 @@
-"""Volume: how much has happened, per kind and window."""
+"""Volume: how much has happened, per kind and window, and in how many different ways."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature, span
+from leadscore.features.catalogue import Feature, Words, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary
 
 NAME = "volume"
-_EVER = {"en": "so far", "fr": "jusqu'ici"}
+_KINDS = ("different kinds of interaction", "sortes d'interactions", "no interaction", "aucune interaction")
+_DIFFERENT = {
+    "content": ("contents", "different contents", "contenus différents", "no content", "aucun contenu"),
+    "channel": ("channels", "different channels", "canaux différents", "no channel", "aucun canal"),
+    "topic": ("topics", "different topics", "sujets différents", "no topic", "aucun sujet"),
+    "campaign": ("campaigns", "different campaigns", "campagnes différentes", "no campaign", "aucune campagne"),
+}
 
 
 def needs(vocabulary: Vocabulary) -> str:
@@ -19,19 +25,17 @@ def needs(vocabulary: Vocabulary) -> str:
 
 
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
-    """List the columns: counts per kind and window, then different kinds and contents per window."""
-    counts = [
-        _count(kind, window, vocabulary) for kind in (*vocabulary.kinds, OTHER) for window in _windows(vocabulary)
-    ]
-    kinds = [
-        _distinct("kinds", ("kinds of interaction", "sortes d'interactions", "aucune interaction"), window, vocabulary)
-        for window in _windows(vocabulary)
-    ]
-    contents = [
-        _distinct("contents", ("contents", "contenus", "aucun contenu"), window, vocabulary)
-        for window in _windows(vocabulary)
-    ]
-    return (*counts, *kinds, *(contents if "content" in vocabulary.columns else ()))
+    """List the columns, per window and so far: counts of each kind and of all, different kinds, different contents.
+
+    Different channels, topics and campaigns, too, where these columns hold anything.
+    """
+    windows = (*vocabulary.windows, "ever")
+    return (
+        *(_count(kind, window, vocabulary) for kind in (*vocabulary.kinds, OTHER) for window in windows),
+        *(_touches(window, vocabulary) for window in windows),
+        *(_different("kinds", *_KINDS, window, vocabulary) for window in windows),
+        *(_different(*_DIFFERENT[name], window, vocabulary) for name in _columns(vocabulary) for window in windows),
+    )
 
 
 def compute(view: View, vocabulary: Vocabulary) -> Matrix:
@@ -39,27 +43,30 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     windows = np.array([*vocabulary.windows.values(), asof.ALL], dtype=np.int64)
     codes, words = view.kinds(vocabulary)
     counts = asof.count(view.asof, codes, len(words), windows)
-    kinds = asof.distinct(view.asof, codes, len(words), windows)
-    parts = [counts.reshape(len(counts), len(words) * len(windows)), kinds]
-    if "content" in vocabulary.columns:
-        content = view.history.content
-        parts.append(asof.distinct(view.asof, content.codes, len(content.words), windows))
+    parts = [counts.reshape(len(counts), len(words) * len(windows)), counts.sum(axis=1)]
+    parts.append(asof.distinct(view.asof, codes, len(words), windows))
+    counted = view.counted(vocabulary)
+    for name in _columns(vocabulary):
+        column = getattr(view.history, name)
+        touched = np.where(counted, column.codes, -1).astype(np.int32)
+        parts.append(asof.distinct(view.asof, touched, len(column.words), windows))
     return np.concatenate(parts, axis=1)
 
 
-def _windows(vocabulary: Vocabulary) -> tuple[str, ...]:
-    return (*vocabulary.windows, "ever")
-
-
-def _when(window: str, vocabulary: Vocabulary) -> dict[str, str]:
+def within(window: str, vocabulary: Vocabulary) -> Words:
+    """Say in each language which stretch of time a window is; `ever` is all of it."""
     if window == "ever":
-        return _EVER
+        return {"en": "so far", "fr": "jusqu'ici"}
     length = vocabulary.windows[window]
     return {"en": f"in the last {span(length, 'en')}", "fr": f"en {span(length, 'fr')}"}
 
 
+def _columns(vocabulary: Vocabulary) -> list[str]:
+    return [name for name in _DIFFERENT if name in vocabulary.columns]
+
+
 def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = _when(window, vocabulary)
+    when = within(window, vocabulary)
     label = {language: vocabulary.label(kind, language) for language in ("en", "fr")}
     return Feature(
         f"count_{kind}_{window}", NAME, f"volume.{kind}", "count", "",
@@ -68,11 +75,19 @@ def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
     )  # fmt: skip
 
 
-def _distinct(what: str, words: tuple[str, str, str], window: str, vocabulary: Vocabulary) -> Feature:
-    en, fr, none = words
-    when = _when(window, vocabulary)
+def _touches(window: str, vocabulary: Vocabulary) -> Feature:
+    when = within(window, vocabulary)
+    return Feature(
+        f"touches_{window}", NAME, NAME, "count", "",
+        {"en": f"interactions {when['en']}: {{value}}", "fr": f"interactions {when['fr']} : {{value}}"},
+        {"en": f"no interaction {when['en']}", "fr": f"aucune interaction {when['fr']}"},
+    )  # fmt: skip
+
+
+def _different(what: str, en: str, fr: str, no: str, aucun: str, window: str, vocabulary: Vocabulary) -> Feature:
+    when = within(window, vocabulary)
     return Feature(
         f"different_{what}_{window}", NAME, f"volume.different_{what}", "count", "",
-        {"en": f"{{value}} different {en} {when['en']}", "fr": f"{{value}} {fr} {when['fr']}"},
-        {"en": f"no {en} {when['en']}", "fr": f"{none} {when['fr']}"},
+        {"en": f"{en} {when['en']}: {{value}}", "fr": f"{fr} {when['fr']} : {{value}}"},
+        {"en": f"{no} {when['en']}", "fr": f"{aucun} {when['fr']}"},
     )  # fmt: skip

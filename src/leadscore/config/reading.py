@@ -40,6 +40,13 @@ def read_config(path: Path) -> Config:
     mistakes = _root_causes(unset, mistakes)
     if mistakes:
         raise ConfigError(_report(path, mistakes, lines))
+    absent = [
+        Mistake(("features", "own", number), f"found no file {own}")
+        for number, own in enumerate(config.features.own)
+        if not (config.root / own).is_file()
+    ]
+    if absent:
+        raise ConfigError(_report(path, [_as_written(mistake, lines) for mistake in absent], lines))
     return config
 
 

@@ -75,9 +75,15 @@ def choose_calibrator(cohorts: Sequence[Judged]) -> tuple[Calibrator, dict[str, 
 
 
 def log_loss(hits: Flags, p: Floats) -> float:
-    """Return the mean of -log p over what came true and of -log(1 - p) over what did not, p clipped to 1e-6."""
+    """Return the mean of `log_losses`."""
+    return float(log_losses(hits, p).mean())
+
+
+def log_losses(hits: Flags, p: Floats) -> Floats:
+    """Return -log p for what came true and -log(1 - p) for what did not, p clipped to [1e-6, 1 - 1e-6]."""
     clipped = np.clip(p, _TINY, 1 - _TINY)
-    return float(-np.where(hits, np.log(clipped), np.log1p(-clipped)).mean())
+    losses: Floats = -np.where(hits, np.log(clipped), np.log1p(-clipped))
+    return losses
 
 
 def logit(p: Floats) -> Floats:

@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-peers/.ready
+EVENTS ?= 10000000
+SIZES ?= 1000000 3000000 10000000 30000000 100000000
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format golden docs bench pins clean
+.PHONY: help setup demo test quick check format golden docs bench bench-features bench-scale pins clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY)  ## make .venv and install the pinned dependencies
 
@@ -47,14 +50,30 @@ golden: $(READY)  ## rewrite the golden files; read the diff
 docs: $(READY)  ## rewrite the generated pages of docs/reference
 	@$(BIN)/python -m leadscore.reference
 
-bench: $(READY)  ## measure speed and memory on this machine
+bench: $(READY) bench-features  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_asof.py
 	@$(BIN)/python benchmarks/bench_examples.py
 
-pins: $(READY)  ## resolve requirements.txt anew from pyproject.toml
+bench-features: $(READY) $(PEERS)  ## time features against others; EVENTS=10000000 JSON=bench.json
+	@cd benchmarks && ../$(BIN)/python -m features.run --events $(EVENTS) $(if $(JSON),--json $(abspath $(JSON)))
+
+bench-scale: $(READY)  ## time features at growing sizes; SIZES="1000000 3000000" JSON=scale.json PLOT=scale.svg
+	@cd benchmarks && ../$(BIN)/python -m features.scale --sizes $(SIZES) \
+		$(if $(JSON),--json $(abspath $(JSON))) $(if $(PLOT),--plot $(abspath $(PLOT)))
+
+# What is compared with: an environment of its own, for its pins are not ours (docs/decisions/0012).
+$(PEERS): requirements-peers.txt | $(READY)
+	@echo "Setting up .venv-peers (once; half a minute) …"
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python .venv-peers/bin/python requirements-peers.txt
+	@touch $@
+
+pins: $(READY)  ## resolve requirements.txt and requirements-peers.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--generate-hashes --group dev pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--generate-hashes --group pyproject.toml:peers -o requirements-peers.txt
 
 clean:  ## remove what the other targets made
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -125,6 +125,7 @@ MOMENTS = st.builds(lambda day, beside: START + day * DAY + beside, st.integers(
 LAGS = st.sampled_from([0, 0, 0, 0, 1, DAY, 5 * DAY, 400 * DAY])
 NUMBERS = st.sampled_from([None, None, 0.0, 2.5, -40.0, 1e300, float("inf")])
 ACCOUNTS = st.sampled_from(["acme", "acme", "bolt", None])
+REFERRERS = st.sampled_from([None, "lead-0", "lead-1", "nobody"])
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
@@ -144,8 +145,8 @@ class Company:
     consents: list
     moments: list = field(default_factory=list)
 
-    def bucket(self):
-        return bucket(self.leads, self.interactions, self.outcomes, self.consents)
+    def bucket(self, guests=()):
+        return bucket(self.leads, self.interactions, self.outcomes, self.consents, guests=guests)
 
     def _each(self, change):
         return replace(self, **{name: change(name, getattr(self, name)) for name in OWN_TIME})
@@ -160,6 +161,13 @@ class Company:
 
     def of(self, lead_ids):
         return self._each(lambda _, rows: [row for row in rows if row["lead_id"] in lead_ids])
+
+    def around(self, lead_ids):
+        """Those leads, everybody who was ever in one of their accounts, and whoever brought them."""
+        own = [row for row in self.leads if row["lead_id"] in lead_ids]
+        accounts = {row["account_id"] for row in own} - {None}
+        close = {row["lead_id"] for row in self.leads if row["account_id"] in accounts}
+        return self.of({*lead_ids, *close, *(row["referrer_id"] for row in own)})
 
     def shifted(self, by):
         def later(row):
@@ -196,17 +204,20 @@ def companies(draw):
             "created_at": draw(at),
             "lead_id": lead,
             "account_id": draw(ACCOUNTS),
+            "referrer_id": draw(REFERRERS),
+            "closes_at": draw(st.none() | at),
             "known_at": draw(lag),
             "attributes": draw(ATTRIBUTES),
         }
         for lead in ids
     ]
     # Never at the moment another version became known: then the store's order of rows would decide.
-    change = st.tuples(st.integers(0, len(ids) - 1), st.integers(1, 20), ATTRIBUTES, ACCOUNTS)
+    change = st.tuples(st.integers(0, len(ids) - 1), st.integers(1, 20), ATTRIBUTES, ACCOUNTS, REFERRERS)
     changes = draw(st.lists(change, max_size=3, unique_by=lambda change: change[:2]))
     versions += [
-        {**versions[of], "known_at": days * DAY + 12 * HOUR, "attributes": new, "account_id": account}
-        for of, days, new, account in changes
+        {**versions[of], "known_at": days * DAY + 12 * HOUR}
+        | {"attributes": new, "account_id": account, "referrer_id": referrer}
+        for of, days, new, account, referrer in changes
     ]
     interaction = happening | {
         "kind": st.sampled_from(["call", "mail", "fax"]),
@@ -239,7 +250,7 @@ def companies(draw):
         for rows in tables.values()
         for row in rows
         for name in row
-        if name.endswith("_at")
+        if name.endswith("_at") and row[name] is not None
         for beside in (0, 1, DAY)
     ]
     return Company(**tables, moments=draw(st.lists(at | st.sampled_from(edges), min_size=1, max_size=5)))

@@ -7,6 +7,7 @@ Attributes are written `country=FR size=20`.
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -18,7 +19,7 @@ import pyarrow as pa
 from leadscore.config import Config
 from leadscore.features.matrix import build_matrix, catalogue
 from leadscore.features.vocabulary import Vocabulary
-from leadscore.history import NEVER, build_history, build_leads
+from leadscore.history import NEVER, build_history, build_leads, build_workload
 from leadscore.model.learn import finish, judge_origin, learn, splits
 from leadscore.snapshots import Snapshots, at_risk
 from leadscore.timeline import DAY, Duration, parse_moment
@@ -32,6 +33,7 @@ SCHEMAS = {
         [
             ("lead_id", TEXT),
             ("account_id", TEXT),
+            ("referrer_id", TEXT),
             ("created_at", MOMENT),
             ("closes_at", MOMENT),
             ("known_at", MOMENT),
@@ -111,15 +113,29 @@ def table(name, drawing):
     return pa.Table.from_pylist(filled, schema=schema)
 
 
-def bucket(leads, interactions=(), outcomes=(), consents=(), kinds=None):
-    """A bucket (leads, history), from tables drawn or given as rows."""
-    told = build_leads(table("leads", leads), table("outcomes", outcomes), table("consents", consents), CONVERTED, ENDS)
+def bucket(leads, interactions=(), outcomes=(), consents=(), kinds=None, guests=()):
+    """A bucket (leads, history), from tables drawn or given as rows; its own leads are all the work there is."""
+    tables = table("leads", leads), table("outcomes", outcomes), table("consents", consents)
+    told = build_leads(*tables, CONVERTED, ENDS, guests)
+    told = replace(told, workload=build_workload(told))
     return told, build_history(told, table("interactions", interactions), kinds or {})
 
 
 def lengths(*texts):
     """Lengths of time by name, as a vocabulary holds them."""
     return {text: Duration.parse(text).microseconds for text in texts}
+
+
+TEMPERATURE = {
+    "weights": {"call": 1.0, "mail": 0.5, "other": 0.0},
+    "half_life": 2 * DAY,
+    "half_lives": {"web": DAY, "other": 4 * DAY},
+    "cold": 0.3,
+}
+
+
+def _pairs(kinds):
+    return [list(pair) for pair in itertools.permutations((*kinds, "other"), 2)][:4]
 
 
 def vocabulary(**changes):
@@ -134,6 +150,13 @@ def vocabulary(**changes):
         "columns": ("content", "direction", "value"),
         "time_zone": "UTC",
         "families": ("profile", "volume", "infusion", "drip", "sequence", "values"),
+        "frozen": {
+            "power": {"pushes": 9, "kinds": ["mail"], "near": 2, "saturated": 3},
+            "echo": {"senders": ["third_party", "campaign"]},
+            "infusion": TEMPERATURE,
+            "percolation": {"items": [2, 1, 0]},
+            "sequence": {"pairs": _pairs(changes.get("kinds", ("call", "mail")))},
+        },
     }
     return Vocabulary(**(given | changes))
 

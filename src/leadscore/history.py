@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,17 +43,111 @@ class Coded:
 
 
 @dataclass(frozen=True)
+class Ends:
+    """What we learned of ends: one row each time the first outcome of a lead became another, sorted by (lead, seen_at).
+
+    Attributes:
+        lead: Whose end it is.
+        seen_at: After this moment it had happened and was known; it holds until the next row of its lead.
+        occurred_at: When it happened.
+        converted: Whether it was a conversion.
+    """
+
+    lead: Rows
+    seen_at: Moments
+    occurred_at: Moments
+    converted: npt.NDArray[np.bool_]
+
+    def known_at(self, lead: Rows, as_of: Moments) -> Rows:
+        """Return for each (lead, as_of) the row of its end as known before it, -1 where there is none."""
+        return _newest_before(self.lead, self.seen_at, lead, as_of)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The leads of the whole project as those at work knew them then; nobody can be recognised in it.
+
+    Attributes:
+        opened: When each lead was there to be worked on: created and known. Sorted.
+        begins, stops: One row per stretch in which a lead was open: after `begins`, until `stops`.
+        converted: When we learned that the lead of the stretch had converted; NEVER for the others.
+    """
+
+    opened: Moments
+    begins: Moments
+    stops: Moments
+    converted: Moments
+
+    @cached_property
+    def _edges(self) -> tuple[Moments, Moments]:
+        return np.sort(self.begins), np.sort(self.stops)
+
+    def arrived(self, as_of: Moments, window: int) -> Rows:
+        """Count the leads that were opened in the window before each moment: `[as_of - window, as_of)`."""
+        upto, before = (np.searchsorted(self.opened, moments) for moments in (as_of, as_of - window))
+        counts: Rows = upto - before
+        return counts
+
+    def open_at(self, as_of: Moments) -> Rows:
+        """Count the leads that were open at each moment."""
+        return _within(*self._edges, as_of)
+
+    def converted_share(self, as_of: Moments, window: int) -> npt.NDArray[np.float64]:
+        """Return, of the leads open at `as_of - window`, the share that had converted by `as_of`, as known then.
+
+        NaN when none was open.
+        """
+        won = self.converted != NEVER
+        # A stretch was looked at from `as_of - window`, and its conversion was known before as_of.
+        begins = np.maximum(self.begins[won] + window, self.converted[won])
+        stops = self.stops[won] + window
+        counted = begins < stops
+        hits = _within(np.sort(begins[counted]), np.sort(stops[counted]), as_of)
+        of = self.open_at(as_of - window)
+        share: npt.NDArray[np.float64] = np.divide(hits, of, out=np.full(len(as_of), np.nan), where=of > 0)
+        return share
+
+
+def _within(begins: Moments, stops: Moments, as_of: Moments) -> Rows:
+    """Count the stretches that begin before each moment and have not stopped before it; both are sorted."""
+    counts: Rows = np.searchsorted(begins, as_of) - np.searchsorted(stops, as_of)
+    return counts
+
+
+def _newest_before(of: Rows, known_at: Moments, lead: Rows, as_of: Moments) -> Rows:
+    """Return for each (lead, as_of) the newest row of the lead that was known before, -1 where there is none.
+
+    Rows are sorted by (lead, known_at).
+    """
+    begin = np.searchsorted(of, lead)
+    beyond = np.searchsorted(of, lead, side="right")
+    found = np.full(len(lead), -1, dtype=np.int64)
+    # As many rounds as the most often changed lead has rows: nearly always one.
+    for number in range(int((beyond - begin).max(initial=0))):
+        row = np.minimum(begin + number, len(of) - 1)
+        visible = (begin + number < beyond) & (known_at[row] < as_of)
+        found[visible] = row[visible]
+    return found
+
+
+@dataclass(frozen=True)
 class Leads:
     """One row per lead of a bucket, sorted by lead_id; moments are NEVER where there is none.
+
+    Beside those that live in the bucket there may be *guests*: colleagues and referrers who live in another one. They
+    are looked at, and otherwise left alone: never at risk, never counted, never learned from.
 
     Attributes:
         lead_id, account_id: Keys; account_id is None for a lead without one.
         known_at: When we first knew of the lead.
         closes_at: When the lead ends by itself.
         ended_at: When its first outcome occurred; `converted` says whether that was a conversion.
-        ended_known_at: When we learned of that outcome.
         objected: Whether an objection stands.
-        version_of, version_known_at, version_account, attributes: One row per version, sorted by (lead, known_at).
+        guest: Whether it lives in another bucket.
+        ends: What was known of their ends, and when.
+        version_of, version_known_at, version_closes_at, version_account, version_referrer, attributes: One row per
+            version, sorted by (lead, known_at).
+        workload: The leads of the whole project; None where nobody asks.
     """
 
     lead_id: tuple[str, ...]
@@ -61,13 +156,17 @@ class Leads:
     known_at: Moments
     closes_at: Moments
     ended_at: Moments
-    ended_known_at: Moments
     converted: npt.NDArray[np.bool_]
     objected: npt.NDArray[np.bool_]
+    guest: npt.NDArray[np.bool_]
+    ends: Ends
     version_of: Rows
     version_known_at: Moments
+    version_closes_at: Moments
     version_account: tuple[str | None, ...]
+    version_referrer: tuple[str | None, ...]
     attributes: tuple[Mapping[str, str], ...]
+    workload: Workload | None = None
 
     def __len__(self) -> int:
         return len(self.lead_id)
@@ -77,16 +176,15 @@ class Leads:
         """When each lead converted; NEVER for the others."""
         return np.where(self.converted, self.ended_at, NEVER)
 
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """Who may teach and be scored: those who live here and said no to nothing."""
+        own: npt.NDArray[np.bool_] = ~(self.objected | self.guest)
+        return own
+
     def versions_at(self, lead: Rows, as_of: Moments) -> Rows:
         """Return for each (lead, as_of) the row of the newest version known before it, -1 where there is none."""
-        begin = np.searchsorted(self.version_of, np.arange(len(self) + 1))
-        found = np.full(len(lead), -1, dtype=np.int64)
-        # As many rounds as the most often changed lead has versions: nearly always one.
-        for number in range(int(np.diff(begin).max(initial=0))):
-            row = np.minimum(begin[lead] + number, len(self.version_of) - 1)
-            visible = (begin[lead] + number < begin[lead + 1]) & (self.version_known_at[row] < as_of)
-            found[visible] = row[visible]
-        return found
+        return _newest_before(self.version_of, self.version_known_at, lead, as_of)
 
 
 @dataclass(frozen=True)
@@ -140,7 +238,12 @@ class History:
 
 
 def build_leads(
-    leads: pa.Table, outcomes: pa.Table, consents: pa.Table, converted: Iterable[str], ends: Iterable[str]
+    leads: pa.Table,
+    outcomes: pa.Table,
+    consents: pa.Table,
+    converted: Iterable[str],
+    ends: Iterable[str],
+    guests: Collection[str] = (),
 ) -> Leads:
     """Build the leads of a bucket from its canonical tables.
 
@@ -151,28 +254,34 @@ def build_leads(
         consents: One row per statement; see `privacy.consent`.
         converted: Outcomes that are conversions.
         ends: Outcomes that end a lead, conversions included.
+        guests: Which of the leads live in another bucket.
     """
     ids: list[str] = leads["lead_id"].to_pylist()
     keys, first = np.unique(np.array(ids, dtype=object), return_index=True)
     last = np.append(first[1:], len(ids)) - 1
     place = {str(key): row for row, key in enumerate(keys)}
-    known_at = _integers(leads, "known_at")
+    known_at, closes_at = _integers(leads, "known_at"), _integers(leads, "closes_at")
     said_no = standing_objections(consents.to_pylist())
-    ended_at, ended_known_at, is_converted = _first_end(outcomes, place, set(converted), set(ends))
+    learned = _ends(outcomes, tuple(place), converted, ends)
+    ended_at, is_converted = np.full(len(place), NEVER), np.zeros(len(place), dtype=np.bool_)
+    ended_at[learned.lead], is_converted[learned.lead] = learned.occurred_at, learned.converted  # the newest stays
     accounts: list[str | None] = leads["account_id"].to_pylist()
     return Leads(
         lead_id=tuple(place),
         account_id=tuple(accounts[row] for row in last),
         created_at=_integers(leads, "created_at")[first],
         known_at=known_at[first],
-        closes_at=_integers(leads, "closes_at")[last],
+        closes_at=closes_at[last],
         ended_at=ended_at,
-        ended_known_at=ended_known_at,
         converted=is_converted,
         objected=np.array([lead in said_no for lead in place], dtype=np.bool_),
+        guest=np.array([lead in guests for lead in place], dtype=np.bool_),
+        ends=learned,
         version_of=np.array([place[key] for key in ids], dtype=np.int64),
         version_known_at=known_at,
+        version_closes_at=closes_at,
         version_account=tuple(accounts),
+        version_referrer=tuple(leads["referrer_id"].to_pylist()),
         attributes=tuple(_attributes(text) for text in leads["attributes"].to_pylist()),
     )
 
@@ -250,18 +359,51 @@ def _or_given(own: Coded, kind: Coded, given: list[str | None]) -> Coded:
     return Coded(np.where(codes < 0, of_kind, codes), words)
 
 
-def _first_end(
-    outcomes: pa.Table, place: Mapping[str, int], converted: set[str], ends: set[str]
-) -> tuple[Moments, Moments, npt.NDArray[np.bool_]]:
-    ended_at = np.full(len(place), NEVER, dtype=np.int64)
-    known_at = np.full(len(place), NEVER, dtype=np.int64)
-    is_converted = np.zeros(len(place), dtype=np.bool_)
-    for row in outcomes.select(["lead_id", "occurred_at", "known_at", "outcome"]).to_pylist():
-        lead = place.get(row["lead_id"])
-        if lead is None or row["outcome"] not in ends:
-            continue
-        told = row["occurred_at"], row["known_at"], row["outcome"] in converted
-        # Of two ends at one moment a conversion counts, then the one learned first.
-        if (told[0], not told[2], told[1]) < (ended_at[lead], not is_converted[lead], known_at[lead]):
-            ended_at[lead], known_at[lead], is_converted[lead] = told
-    return ended_at, known_at, is_converted
+def _ends(outcomes: pa.Table, lead_ids: tuple[str, ...], converted: Iterable[str], ends: Iterable[str]) -> Ends:
+    wanted = outcomes.filter(pc.is_in(outcomes["outcome"], pa.array(ends, pa.string())))
+    owner = pc.index_in(wanted["lead_id"], value_set=pa.array(lead_ids, pa.string()))
+    wanted, lead = wanted.filter(pc.is_valid(owner)), owner.drop_null().to_numpy().astype(np.int64)
+    occurred_at, known_at = _integers(wanted, "occurred_at"), _integers(wanted, "known_at")
+    won = pc.is_in(wanted["outcome"], pa.array(converted, pa.string())).to_numpy().astype(np.bool_)
+    seen_at = np.maximum(occurred_at, known_at)
+    # The first that occurred counts; of two at one moment a conversion, then the one learned first.
+    place = np.empty(len(lead), dtype=np.int64)
+    place[np.lexsort((known_at, ~won, occurred_at))] = np.arange(len(lead))
+    order = np.lexsort((place, seen_at, lead))
+    # Places fall from lead to lead, so that the first row of each is a change.
+    falling = place[order] - lead[order] * len(lead)
+    changes = np.append(True, falling[1:] < np.minimum.accumulate(falling)[:-1])[: len(order)]
+    rows = order[changes]
+    return Ends(lead[rows], seen_at[rows], occurred_at[rows], won[rows])
+
+
+def build_workload(leads: Leads, closes_after: int = 0, max_age: int | None = None) -> Workload:
+    """Build the work load of leads, guests and those who objected left out.
+
+    A lead is open from when it is created and known until we learn of its end, or it closes by itself as its newest
+    version says (see `snapshots.at_risk` for `closes_after` and `max_age`).
+    """
+    opened = np.maximum(leads.created_at, leads.known_at)
+    rows = np.flatnonzero(leads.heard[leads.version_of])
+    lead = leads.version_of[rows]
+    changes = np.append(np.where(lead[1:] == lead[:-1], leads.version_known_at[rows][1:], NEVER), NEVER)[: len(rows)]
+    first = np.searchsorted(leads.ends.lead, lead)
+    told = np.append(leads.ends.lead, -1)[first] == lead
+    ended = np.where(told, np.append(leads.ends.seen_at, NEVER)[first], NEVER)
+    converted = told & np.append(leads.ends.converted, False)[first]
+    begins = np.maximum(leads.created_at[lead], leads.version_known_at[rows])
+    stops = np.minimum(np.minimum(changes, ended), later(leads.version_closes_at[rows], closes_after))
+    if max_age is not None:
+        stops = np.minimum(stops, later(leads.created_at[lead], max_age))
+    is_open = begins < stops
+    return Workload(
+        opened=np.sort(opened[leads.heard]),
+        begins=begins[is_open],
+        stops=stops[is_open],
+        converted=np.where(converted, ended, NEVER)[is_open],
+    )
+
+
+def later(moments: Moments, by: int) -> Moments:
+    """Add a length of time to moments, NEVER staying NEVER."""
+    return np.where(moments > NEVER - by, NEVER, np.minimum(moments, NEVER - by) + by)

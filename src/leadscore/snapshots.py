@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leadscore.history import NEVER, History, Leads, Rows
+from leadscore.history import NEVER, History, Leads, Rows, later
 from leadscore.timeline import Moments
 
 
@@ -27,7 +27,7 @@ def at_risk(leads: Leads, moments: Moments, closes_after: int = 0, max_age: int 
 
     A lead is at risk at `as_of` when it was created and known before it, no outcome occurred before it, it has not
     closed by itself (`closes_at + closes_after`), it is not older than `max_age`, and no objection stands. An
-    outcome at exactly `as_of` is the future: the lead is still at risk.
+    outcome at exactly `as_of` is the future: the lead is still at risk. Guests never are.
 
     Args:
         leads: The leads, with what is known of their outcomes and objections at the moment of looking.
@@ -36,12 +36,12 @@ def at_risk(leads: Leads, moments: Moments, closes_after: int = 0, max_age: int 
         max_age: Microseconds after its creation until which a lead is at risk; None for no bound.
     """
     opens = np.maximum(leads.created_at, leads.known_at)
-    closes = np.minimum(leads.ended_at, _later(leads.closes_at, closes_after))
+    closes = np.minimum(leads.ended_at, later(leads.closes_at, closes_after))
     if max_age is not None:
-        closes = np.minimum(closes, _later(leads.created_at, max_age))
+        closes = np.minimum(closes, later(leads.created_at, max_age))
     first = np.searchsorted(moments, opens, side="right")
     beyond = np.searchsorted(moments, closes, side="right")
-    counts = np.where(leads.objected, 0, np.maximum(0, beyond - first))
+    counts = np.where(leads.heard, np.maximum(0, beyond - first), 0)
     lead = np.repeat(np.arange(len(leads)), counts)
     within = np.arange(len(lead)) - np.repeat(np.cumsum(counts) - counts, counts)
     return Snapshots(lead, moments[np.repeat(first, counts) + within])
@@ -94,7 +94,7 @@ def plan_viewers(history: History, snapshots: Snapshots) -> Viewers | None:
     begins[late] |= _learns_of_older(lead[rows], seen[rows], snapshots.lead[late], snapshots.as_of[late])
     of = np.cumsum(begins) - 1
     owner = snapshots.lead[begins]
-    last = np.append(np.flatnonzero(begins)[1:], len(snapshots)) - 1
+    last = np.append(np.flatnonzero(begins), len(snapshots))[1:] - 1
     return Viewers(of, owner, np.where(troubled[owner], snapshots.as_of[last], NEVER))
 
 
@@ -107,7 +107,7 @@ def _learns_of_older(lead: Rows, seen: Moments, asking: Rows, as_of: Moments) ->
     keys = lead * len(moments) + np.searchsorted(moments, seen)
     order = np.argsort(keys, kind="stable")  # as they became visible, lead by lead
     visible = np.searchsorted(keys[order], asking * len(moments) + np.searchsorted(moments, as_of))
-    before = np.append(0, visible[:-1])
+    before = np.append(0, visible)[: len(visible)]
     # Places rise from lead to lead, so the running maximum never carries over from an earlier lead.
     newest = np.maximum.accumulate(order)
     oldest_new = np.minimum.reduceat(np.append(order, len(order)), np.column_stack([before, visible]).ravel())[::2]
@@ -130,8 +130,3 @@ def cut_history(history: History, viewers: Viewers) -> tuple[History, Moments]:
     moments, place = np.unique(seen, return_inverse=True)
     running = np.maximum.accumulate(viewer * len(moments) + place) - viewer * len(moments)
     return history.take(rows, indptr), moments[running]
-
-
-def _later(moments: Moments, by: int) -> Moments:
-    """Add a length of time to moments, NEVER staying NEVER."""
-    return np.where(moments > NEVER - by, NEVER, np.minimum(moments, NEVER - by) + by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
 from leadscore.errors import StateError
-from leadscore.history import NEVER, Leads, build_history, build_leads
+from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
 from leadscore.model.bundle import Bundle
@@ -28,7 +28,8 @@ from leadscore.monitoring.outcomes import by_grade
 from leadscore.progress import stage, track
 from leadscore.registry import Kept, Recorded, Training, shelf, tracking
 from leadscore.scoring.score import Counts, Scored, newest_interaction, rank, score_bucket
-from leadscore.store.buckets import read_bucket
+from leadscore.store.buckets import BucketTables, read_bucket, read_lives
+from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
 from leadscore.timeline import DAY, show_moment
 
@@ -227,17 +228,34 @@ def open_settled(config: Config) -> Lake:
 
 
 def reader(config: Config, lake: Lake) -> Reader:
-    """Read the store bucket by bucket, as it was known before a moment."""
+    """Read the store bucket by bucket, as it was known before a moment; guests and work load where families ask."""
+    families, outcomes = config.features.families, config.outcomes
 
     def read(before: int) -> Iterator[Bucket]:
-        outcomes = config.outcomes
+        known = before, outcomes.hidden_kinds, outcomes.ends
+        guests = read_guests(lake, *known) if "capillarity" in families else {}
+        workload = _read_workload(config, lake, before) if "context" in families else None
         for bucket in range(lake.buckets):
-            tables = read_bucket(lake, bucket, before, outcomes.hidden_kinds, outcomes.ends)
-            if tables.leads.num_rows:
-                leads = build_leads(tables.leads, tables.outcomes, tables.consents, outcomes.converted, outcomes.ends)
-                yield leads, build_history(leads, tables.interactions, config.kinds)
+            own = read_bucket(lake, bucket, *known)
+            if own.leads.num_rows:
+                tables, invited = seated(own, guests, bucket)
+                leads = _leads(config, tables, invited)
+                yield replace(leads, workload=workload), build_history(leads, tables.interactions, config.kinds)
 
     return read
+
+
+def _leads(config: Config, tables: BucketTables, guests: tuple[str, ...] = ()) -> Leads:
+    told = config.outcomes
+    return build_leads(tables.leads, tables.outcomes, tables.consents, told.converted, told.ends, set(guests))
+
+
+def _read_workload(config: Config, lake: Lake, before: int) -> Workload:
+    max_age = config.at_risk.max_age
+    everybody = _leads(config, read_lives(lake, before, config.outcomes.ends))
+    return build_workload(
+        everybody, config.at_risk.closes_after.microseconds, None if max_age is None else max_age.microseconds
+    )
 
 
 def judge_origins(read: Reader, config: Config, first: int, as_of: int, number: int) -> list[Cohort]:

@@ -12,6 +12,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from reference import (
+    capillarity_reference,
+    context_reference,
+    echo_reference,
+    infusion_reference,
+    percolation_reference,
+    power_reference,
+)
+
 DAY = 24 * 60 * 60 * 1_000_000
 NAN = math.nan
 LARGEST = 3.4028234663852886e38
@@ -76,6 +87,10 @@ def profile(case, vocabulary):
     known = case.known_versions()
     newest = known[-1]["attributes"] if known else {}
     found = {"age_days": (case.as_of - oldest["created_at"]) / DAY}
+    known_values = [not math.isnan(number(newest.get(name))) for name in vocabulary.numbers]
+    known_values += [name in newest for name in vocabulary.categories]
+    if known_values:
+        found["attributes_known"] = sum(known_values) / len(known_values)
     for name in vocabulary.numbers:
         found[f"profile_{name}"] = number(newest.get(name))
     for name, words in vocabulary.categories.items():
@@ -103,20 +118,13 @@ def volume(case, vocabulary):
         inside = [kind for time, kind in touches if time >= as_of - length]
         for kind in kinds:
             found[f"count_{kind}_{name}"] = inside.count(kind)
+        found[f"touches_{name}"] = len(inside)
         found[f"different_kinds_{name}"] = len(set(inside))
-        contents = {row["content_id"] for row in past if row["occurred_at"] >= as_of - length}
-        found[f"different_contents_{name}"] = len(contents - {None})
-    return found
-
-
-def infusion(case, vocabulary):
-    found, as_of = {}, case.as_of
-    kinds, touches = (*vocabulary.kinds, "other"), case.touches(vocabulary)
-    for name, half_life in vocabulary.half_lives.items():
-        for kind in kinds:
-            left = [0.5 ** ((as_of - time) / half_life) for time, own in touches if own == kind]
-            found[f"warmth_{kind}_{name}"] = math.fsum(left)
-        found[f"warmth_{name}"] = math.fsum(0.5 ** ((as_of - time) / half_life) for time, _ in touches)
+        recent = [row for row in past if row["occurred_at"] >= as_of - length]
+        for column in ("content_id", "channel", "topic", "campaign_id"):
+            what = column.removesuffix("_id")
+            if what in vocabulary.columns:
+                found[f"different_{what}s_{name}"] = len({row[column] for row in recent} - {None})
     return found
 
 
@@ -125,6 +133,7 @@ def drip(case, vocabulary):  # noqa: ARG001 - as all families
     between = [(later - earlier) / DAY for earlier, later in itertools.pairwise(times)]
     mean = statistics.fmean(between) if between else NAN
     per_day = Counter(time // DAY for time in times)
+    per_week = Counter(week(time) for time in times)
     return {
         "gap_mean_days": mean,
         "gap_variation": statistics.pstdev(between) / mean if len(between) > 1 and mean > 0 else NAN,
@@ -132,7 +141,20 @@ def drip(case, vocabulary):  # noqa: ARG001 - as all families
         "gap_current_days": (as_of - times[-1]) / DAY if times else NAN,
         "busiest_day_share": max(per_day.values()) / len(times) if times else NAN,
         "active_days": len(per_day),
+        "active_weeks": len(per_week),
+        "drip_index": drip_index(per_week, week(as_of - 1)) if len(times) > 1 else NAN,
     }
+
+
+def week(time):
+    """Number of the week, Monday first; 1970-01-05 was a Monday."""
+    return (time - 4 * DAY) // (7 * DAY)
+
+
+def drip_index(per_week, now):
+    touches = sum(per_week.values())
+    even = 1 / sum((number / touches) ** 2 for number in per_week.values())
+    return (even - 1) / (max(now - min(per_week) + 1, 12) - 1)
 
 
 def sequence(case, vocabulary):
@@ -142,35 +164,57 @@ def sequence(case, vocabulary):
         own = [time for time, other in touches if other == kind]
         found[f"days_since_{kind}"] = (as_of - max(own)) / DAY if own else NAN
         found[f"newest_is_{kind}"] = bool(touches) and touches[-1][1] == kind
+        found[f"newest_3_{kind}"] = [other for _, other in touches[-3:]].count(kind)
     found["days_in_state"] = NAN
     if touches:
         run = list(itertools.takewhile(lambda touch: touch[1] == touches[-1][1], reversed(touches)))
         found["days_in_state"] = (as_of - run[-1][0]) / DAY
+    for n in (2, 3, 5):
+        found[f"nth_newest_{n}_days"] = (as_of - touches[-n][0]) / DAY if len(touches) >= n else NAN
+    for before, after in vocabulary.frozen["sequence"]["pairs"]:
+        ends = [time for (_, a), (time, b) in itertools.pairwise(touches) if (a, b) == (before, after)]
+        for name, length in spans(vocabulary)[-2:]:
+            found[f"transition_{before}>{after}_{name}"] = sum(time >= as_of - length for time in ends)
     return found
 
 
 def values(case, vocabulary):
-    past, as_of = case.counted(vocabulary), case.as_of
+    past, as_of, found = case.counted(vocabulary), case.as_of, {}
     held = [(row["occurred_at"], row["value"]) for row in past if row["value"] is not None]
     held = [(time, value) for time, value in held if abs(value) <= LARGEST]
-    every = [value for _, value in held]
-    sums = {
-        f"value_sum_{name}": math.fsum(value for time, value in held if time >= as_of - length)
-        for name, length in spans(vocabulary)
-    }
-    return {
-        **sums,
-        "value_last": every[-1] if every else NAN,
-        "value_largest": max(every, default=NAN),
-        "value_mean": math.fsum(every) / len(every) if every else NAN,
-    }
+    for name, length in spans(vocabulary):
+        inside = [value for time, value in held if time >= as_of - length]
+        found[f"value_sum_{name}"] = math.fsum(inside)
+        found[f"value_mean_{name}"] = statistics.fmean(inside) if inside else NAN
+        if name in [own for own, _ in spans(vocabulary)[-2:]]:
+            found[f"value_largest_{name}"] = max(inside, default=NAN)
+            found[f"value_smallest_{name}"] = min(inside, default=NAN)
+    found["value_last"] = held[-1][1] if held else NAN
+    for name, half_life in vocabulary.half_lives.items():
+        found[f"value_decayed_{name}"] = decayed_mean(held, half_life)
+    # A difference of two nearly equal numbers, each as it stands in the matrix.
+    shortest = decayed_mean(held, min(vocabulary.half_lives.values()))
+    found["value_trend"] = float(np.float32(shortest)) - float(np.float32(found["value_mean_ever"]))
+    return found
+
+
+def decayed_mean(held, half_life):
+    if not held:
+        return NAN
+    left = [0.5 ** ((held[-1][0] - time) / half_life) for time, _ in held]
+    return math.fsum(value * own for (_, value), own in zip(held, left, strict=True)) / math.fsum(left)
 
 
 FAMILIES = {
     "profile": profile,
     "volume": volume,
-    "infusion": infusion,
+    "percolation": percolation_reference.features,
+    "infusion": infusion_reference.features,
     "drip": drip,
     "sequence": sequence,
     "values": values,
+    "power": power_reference.features,
+    "echo": echo_reference.features,
+    "capillarity": capillarity_reference.features,
+    "context": context_reference.features,
 }

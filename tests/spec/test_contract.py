@@ -10,7 +10,7 @@ from leadscore.errors import DataError
 from leadscore.ingest import ingest
 from leadscore.ingest.normalise import local_offsets
 from leadscore.timeline import DAY, parse_moment, show_moment, to_datetime
-from projects import SEEN, drawn, project, rejected, stored
+from projects import SEEN, drawn, project, put, rejected, stored
 
 
 def events(text, folder, **settings):
@@ -186,7 +186,7 @@ def test_two_versions_of_a_lead_at_one_moment_are_both_rejected(tmp_path):
 
 
 def versions(config):
-    return stored(config, "leads", "lead_id, known_at::date::varchar, attributes->>'country', bucket")
+    return stored(config, "leads", "lead_id, known_at::date::varchar, attributes->>'country', bucket, account_id")
 
 
 def test_a_changed_attribute_is_known_from_when_we_saw_it(tmp_path):
@@ -198,10 +198,41 @@ def test_a_changed_attribute_is_known_from_when_we_saw_it(tmp_path):
     ingest(config, SEEN + 9 * DAY)
     (tmp_path / "leads.csv").write_text(drawn(table.format("FR").replace("acme", "other")) + "\n")
     ingest(config, SEEN + 10 * DAY)
-    ((_, _, _, bucket), *_) = found = versions(config)
+    ((_, _, _, bucket, _), *_) = found = versions(config)
     assert [row[1:3] for row in found] == [("2024-01-01", "FR"), ("2024-07-10", "DE"), ("2024-07-11", "FR")]
     assert {row[3] for row in found} == {bucket}
-    assert stored(config, "leads", "distinct account_id") == [("acme",)]
+    assert [row[4] for row in found] == ["acme", "acme", "other"]
+
+
+def test_of_a_mail_address_the_domain_is_the_account_unless_anybody_may_have_one_there(tmp_path):
+    leads = """
+        lead_id | created_at | mail                           | account
+        ada     | 2024-01-01 | Ada.L@Acme.co.uk               | acme.co.uk
+        bob     | 2024-01-01 | Bob <bob@mail.acme.com> (old)  | mail.acme.com
+        cyd     | 2024-01-01 | mailto:cyd@acme.com?subject=hi | acme.com
+        dan     | 2024-01-01 | dan@gmail.com                  | _
+        eva     | 2024-01-01 | Eva@Orange.FR                  | _
+        fay     | 2024-01-01 | Hotmail.com                    | _
+        gus     | 2024-01-01 | Acme                           | Acme
+        hal     | 2024-01-01 | gmail.com.example.org          | gmail.com.example.org
+    """
+    columns = {"lead_id": "lead_id", "created_at": "created_at", "account_id": "mail"}
+    source = {"columns": columns, "attributes": "all"}
+    config = project(tmp_path, files={"leads.csv": drawn(leads)}, sources={"leads": source})
+    ingest(config, SEEN)
+    for _, found, expected in (rows := stored(config, "leads", "lead_id, account_id, attributes->>'account'")):
+        assert found == expected
+    assert len(rows) == 8
+    assert "@" not in str(stored(config, "leads"))
+
+
+def test_the_account_of_a_mail_address_is_the_same_however_it_comes(tmp_path):
+    leads = "lead_id,created_at,account_id\nada,2024-01-01,ada@acme.com\n"
+    config = project(tmp_path, files={"leads.csv": leads})
+    ingest(config, SEEN)
+    put(tmp_path, {"leads.csv": leads.replace("ada@acme.com", "ACME <ada@ACME.com>")})
+    ingest(config, SEEN + DAY)
+    assert stored(config, "leads", "account_id") == [("acme.com",)]
 
 
 def test_a_correction_of_the_past_is_known_from_when_we_saw_it_and_comes_once(tmp_path):

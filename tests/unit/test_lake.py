@@ -63,8 +63,8 @@ def test_a_bucket_shows_what_happened_and_was_known_strictly_before_the_moment(t
     seen = whole(config, "2024-03-01")
     created = day("2024-01-01")
     assert sorted(seen["leads"]) == [
-        ("ada", "acme", created, None, created, '{"country":"FR"}'),
-        ("bob", None, day("2024-02-02"), None, day("2024-02-02"), '{"country":"IT"}'),
+        ("ada", "acme", None, created, None, created, '{"country":"FR"}'),
+        ("bob", None, None, day("2024-02-02"), None, day("2024-02-02"), '{"country":"IT"}'),
     ]
     assert [row[3] for row in seen["interactions"]] == ["secret", "visit", "signed"]
     later = whole(config, "2024-05-01T00:00:01Z")
@@ -74,7 +74,7 @@ def test_a_bucket_shows_what_happened_and_was_known_strictly_before_the_moment(t
         ("visit", 0, 2.0),
         ("signed", 0, None),
     ]
-    assert [row[5] for row in later["leads"] if row[0] == "ada"] == ['{"country":"FR"}', '{"country":"DE"}']
+    assert [row[6] for row in later["leads"] if row[0] == "ada"] == ['{"country":"FR"}', '{"country":"DE"}']
     assert "cleo" in {row[0] for row in later["leads"]}
     assert whole(config, "2024-05-01")["leads"] == [row for row in later["leads"] if row[0] != "cleo"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Type = Literal["text", "moment", "number", "integer", "direction", "status", "attributes"]
+Type = Literal["text", "account", "moment", "number", "integer", "direction", "status", "attributes"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Column:
 
     Attributes:
         name: Canonical name.
-        type: What a value must be: `text`; `moment` (UTC after the door); `number`; `integer`; `direction` (inbound
-            or outbound); `status` (objection or consent); `attributes` (a JSON object, keys sorted).
+        type: What a value must be: `text`; `account` (text; a mail address becomes its domain, a free-mail domain
+            none); `moment` (UTC after the door); `number`; `integer`; `direction` (inbound or outbound); `status`
+            (objection or consent); `attributes` (a JSON object, keys sorted).
         required: A row without a value is rejected.
         meaning: One sentence; also the configuration reference.
     """
@@ -54,7 +55,14 @@ LEADS = Table(
     "One row per version of a lead: (lead_id, known_at).",
     (
         _LEAD_ID,
-        Column("account_id", "text", False, "The organisation or household the lead belongs to."),
+        Column(
+            "account_id",
+            "account",
+            False,
+            "The organisation or household the lead belongs to. A mail address will do: its domain is kept, never the "
+            "address, and a free-mail domain (gmail.com, orange.fr) makes no account.",
+        ),
+        Column("referrer_id", "text", False, "The lead that brought this one: its lead_id."),
         Column("created_at", "moment", True, "When the lead came into being."),
         Column("closes_at", "moment", False, "When the lead ends by itself, if that is known in advance."),
         Column("known_at", "moment", False, "When we learned this version; without it, the creation."),

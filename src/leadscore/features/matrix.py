@@ -10,9 +10,23 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from leadscore.config import Config
-from leadscore.features import drip, infusion, profile, sequence, values, volume
+from leadscore.errors import ConfigError
+from leadscore.features import (
+    capillarity,
+    context,
+    drip,
+    echo,
+    infusion,
+    percolation,
+    power,
+    profile,
+    sequence,
+    values,
+    volume,
+)
 from leadscore.features import vocabulary as words
 from leadscore.features.catalogue import Feature
+from leadscore.features.own import load_own, loaded
 from leadscore.features.view import Matrix, View, looks
 from leadscore.features.vocabulary import Census, Vocabulary
 from leadscore.history import History, Leads
@@ -45,7 +59,10 @@ class Freezes(Protocol):
         """Settle it, from the counts of all buckets; found again under `vocabulary.frozen[NAME]`."""
 
 
-FAMILIES: Mapping[str, Family] = {family.NAME: family for family in (profile, volume, infusion, drip, sequence, values)}
+FAMILIES: Mapping[str, Family] = {
+    family.NAME: family
+    for family in (profile, volume, percolation, infusion, drip, capillarity, power, echo, sequence, values, context)
+}
 
 
 def take_census(leads: Leads, history: History, config: Config) -> Census:
@@ -66,20 +83,55 @@ def settle(census: Census, config: Config) -> Vocabulary:
         for name in vocabulary.families
         if isinstance(family := FAMILIES[name], Freezes)
     }
-    vocabulary = replace(vocabulary, frozen=frozen)
-    reasons = {name: FAMILIES[name].needs(vocabulary) for name in vocabulary.families}
-    return vocabulary.without({name: reason for name, reason in reasons.items() if reason})
+    own = load_own(config)
+    vocabulary = replace(vocabulary, frozen=frozen, families=(*vocabulary.families, *own))
+    families = {**FAMILIES, **own}
+    reasons = {name: families[name].needs(vocabulary) for name in vocabulary.families}
+    told = {
+        name: {"digest": family.file.digest, "features": [item.to_dict() for item in family.catalogue(vocabulary)]}
+        for name, family in own.items()
+        if not reasons[name]
+    }
+    vocabulary = replace(vocabulary, own=told)
+    vocabulary = vocabulary.without({name: reason for name, reason in reasons.items() if reason})
+    _refuse_a_name_given_twice(vocabulary)
+    return vocabulary
+
+
+def _refuse_a_name_given_twice(vocabulary: Vocabulary) -> None:
+    families: dict[str, str] = {}
+    for feature in catalogue(vocabulary):
+        if feature.name in families:
+            raise ConfigError(
+                f"Feature {feature.name} is in family {families[feature.name]} and in {feature.family}.",
+                "Give the one of your own family another name.",
+            )
+        families[feature.name] = feature.family
 
 
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List every column of the matrix, in order."""
-    return tuple(feature for name in vocabulary.families for feature in FAMILIES[name].catalogue(vocabulary))
+    return tuple(feature for name in vocabulary.families for feature in _catalogue_of(name, vocabulary))
+
+
+def _catalogue_of(name: str, vocabulary: Vocabulary) -> tuple[Feature, ...]:
+    if name in vocabulary.own:  # frozen with the model: what it means is known where its code is not
+        return tuple(Feature.from_dict(saved) for saved in vocabulary.own[name]["features"])
+    return FAMILIES[name].catalogue(vocabulary)
+
+
+def _family(name: str, vocabulary: Vocabulary) -> Family:
+    return loaded(name, vocabulary.own[name]["digest"]) if name in vocabulary.own else FAMILIES[name]
 
 
 def compute(view: View, vocabulary: Vocabulary) -> Matrix:
-    """Compute every feature of the snapshots of a view: float32, C order, NaN where the catalogue says missing."""
+    """Compute every feature of the snapshots of a view: float32, C order, NaN where the catalogue says missing.
+
+    Raises:
+        StateError: a family of the project's own is not here as it was when the vocabulary was settled.
+    """
     rows = len(view.snapshots)
-    parts = [FAMILIES[name].compute(view, vocabulary) for name in vocabulary.families]
+    parts = [_family(name, vocabulary).compute(view, vocabulary) for name in vocabulary.families]
     matrix = np.concatenate([np.zeros((rows, 0), np.float32), *parts], axis=1)
     assert matrix.shape == (rows, len(catalogue(vocabulary))), "a family and its catalogue disagree"
     return np.ascontiguousarray(matrix, dtype=np.float32)

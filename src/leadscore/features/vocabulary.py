@@ -64,6 +64,8 @@ class Vocabulary:
         off: Families that are configured but switched themselves off, and why.
         answer_within: How soon after a push or a message a touch counts as its answer, in microseconds.
         frozen: What families settled on training data for themselves, by family; plain enough for JSON.
+        own: The families of the project's own, by name: the `digest` of the file and its `features`. That is all a
+            model knows of them; their code stays in the project.
     """
 
     kinds: tuple[str, ...]
@@ -78,6 +80,7 @@ class Vocabulary:
     off: Mapping[str, str] = field(default_factory=dict)
     answer_within: int = 7 * DAY
     frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def label(self, kind: str, language: str) -> str:
         """Return how people call a kind, ready to stand in a sentence."""
@@ -102,8 +105,8 @@ class Vocabulary:
 
 
 def heard(leads: Leads, history: History) -> npt.NDArray[np.bool_]:
-    """Tell which interactions may teach: those of leads without a standing objection."""
-    return np.repeat(~leads.objected, np.diff(history.indptr))
+    """Tell which interactions may teach: those of the bucket's own leads, without a standing objection."""
+    return np.repeat(leads.heard, np.diff(history.indptr))
 
 
 def tally(column: Coded, rows: npt.NDArray[np.bool_]) -> Counter[str]:
@@ -122,7 +125,8 @@ def take_census(leads: Leads, history: History) -> Census:
             "value": int(np.isfinite(history.value[rows]).sum()),
             "direction": int((history.direction[rows] != NEITHER).sum()),
             "layer": int((history.layer[rows] > 0).sum()),
-            "account": sum(1 for lead in np.flatnonzero(~leads.objected) if leads.account_id[lead] is not None),
+            "account": _given(leads, leads.version_account),
+            "referrer": _given(leads, leads.version_referrer),
             **{name: int((column.codes[rows] >= 0).sum()) for name, column in words.items()},
         }
     )
@@ -130,10 +134,14 @@ def take_census(leads: Leads, history: History) -> Census:
     return Census(tally(history.kind, rows), _categories(leads), +present, first)
 
 
+def _given(leads: Leads, column: Iterable[str | None]) -> int:
+    return sum(leads.heard[lead] for lead, word in zip(leads.version_of, column, strict=True) if word is not None)
+
+
 def _categories(leads: Leads) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     for lead, attributes in zip(leads.version_of.tolist(), leads.attributes, strict=True):
-        if not leads.objected[lead]:
+        if leads.heard[lead]:
             for name, value in attributes.items():
                 counts.setdefault(name, Counter())[value] += 1
     return counts

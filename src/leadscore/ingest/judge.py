@@ -10,17 +10,13 @@ import duckdb
 
 from leadscore.contract.tables import LEADS, Table
 from leadscore.ingest.normalise import bucket_of, identity
+from leadscore.ingest.staging import own_columns
 from leadscore.store.lake import STORE_COLUMNS, Lake
-
-# An account is given for good by the first version of its lead, so it never makes a version.
-_CONTENT = identity(
-    [column for column in LEADS.columns if column.name not in {"account_id", "known_at"}],
-)
 
 _STORED_LEADS = """
 create temp table stored_leads as
 with moments as (
-    select lead_id, account_id, bucket, row_id, attributes, epoch_us(created_at) as created_at,
+    select lead_id, account_id, referrer_id, bucket, attributes, row_id, epoch_us(created_at) as created_at,
         epoch_us(closes_at) as closes_at, epoch_us(known_at) as known_at
     from {stored}
 )
@@ -31,8 +27,8 @@ _VERSIONS = """
 create temp table versions as
 with
 candidates as (
-    select rowid as pos, file, lead_id, account_id, created_at, closes_at, known_at as given, attributes, digest as own,
-        {content} as content, list_contains($known_files, file) as file_is_known
+    select rowid as pos, file, lead_id, account_id, referrer_id, created_at, closes_at, known_at as given, attributes,
+        digest as content, list_contains($known_files, file) as file_is_known
     from stage_leads
     where not excluded and broken = ''
 ),
@@ -71,8 +67,8 @@ told as (
 ),
 final as (
     select *,
-        not is_old_news and coalesce(min(own) over said <> max(own) over said, false) as is_ambiguous,
-        row_number() over (partition by lead_id, moment, own, is_repeat order by pos) > 1 as is_again
+        not is_old_news and coalesce(min(content) over said <> max(content) over said, false) as is_ambiguous,
+        row_number() over (partition by lead_id, moment, content, is_repeat order by pos) > 1 as is_again
     from told
     window said as (partition by lead_id, moment, is_old_news)
 )
@@ -118,13 +114,12 @@ arrivals as (
     group by lead_id
 ),
 residents as (
-    select lead_id, any_value(account_id) as account_id, any_value(bucket) as bucket, min(created_at) as created_at
+    select lead_id, any_value(bucket) as bucket, min(created_at) as created_at
     from stored_leads
     group by lead_id
 ),
 final as (
     select lead_id,
-        case when residents.bucket is null then arrivals.account_id else residents.account_id end as account_id,
         coalesce(residents.bucket, {bucket}) as bucket,
         least(arrivals.created_at, residents.created_at) as created_at
     from arrivals full join residents using (lead_id)
@@ -134,15 +129,17 @@ select * from final
 
 
 def judge_leads(engine: duckdb.DuckDBPyConnection, lake: Lake, known_files: list[int], seen_at: int) -> None:
-    """Find the new versions of leads, and make `homes`: per lead its account, bucket and earliest creation.
+    """Find the new versions of leads, and make `homes`: per lead its bucket and earliest creation.
+
+    A lead lives for good in the bucket of its first account, or in its own where it first had none.
 
     A source without `known_at` says what its leads are like at `seen_at`: a repeat if that is what the store knew last,
     a new version if not; a lead that is new is taken to have been so since its creation. A `known_at` is taken at its
     word, unless the store holds something else for that very moment: then it is a correction, known since `seen_at`.
     A file that is read again for the sake of its rejected rows says nothing new with the others.
     """
-    engine.execute(_STORED_LEADS.format(stored=lake.scan("leads"), content=_CONTENT))
-    engine.execute(_VERSIONS.format(content=_CONTENT), {"seen_at": seen_at, "known_files": known_files})
+    engine.execute(_STORED_LEADS.format(stored=lake.scan("leads"), content=identity(own_columns(LEADS))))
+    engine.execute(_VERSIONS, {"seen_at": seen_at, "known_files": known_files})
     engine.execute(_REJECTED_LEADS)
     engine.execute(_FRESH_LEADS, {"seen_at": seen_at})
     engine.execute(_HOMES.format(bucket=bucket_of("coalesce(arrivals.account_id, lead_id)", lake.buckets)))
@@ -189,7 +186,7 @@ def rows_to_add(table: Table) -> str:
         rows = f"""
             select *, {identity(table.columns)} as row_id
             from (
-                select fresh.* replace (homes.account_id as account_id), homes.bucket
+                select fresh.*, homes.bucket
                 from fresh_leads as fresh join homes on homes.lead_id = fresh.lead_id
             )
         """

@@ -11,7 +11,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
 from zoneinfo import ZoneInfo
 
 from leadscore.config import Source
@@ -188,10 +189,18 @@ def _first_with(low: datetime, high: datetime, before: int, place: ZoneInfo) -> 
 
 
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_AFTER_AT = r"""[^\s@]@([^\s@<>()"',;:?/&]+\.[^\s@<>()"',;:?/&.]+)"""
 _WORDS = {
     "direction": {"inbound": "inbound", "in": "inbound", "outbound": "outbound", "out": "outbound"},
     "status": {"objection": "objection", "consent": "consent"},
 }
+
+
+@cache
+def free_mail() -> tuple[str, ...]:
+    """List the domains where anybody may have a mail address, so that sharing one makes nobody colleagues."""
+    lines = resources.files("leadscore.ingest").joinpath("free_mail.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def typed(column: Column, text: str) -> str:
@@ -207,6 +216,11 @@ def typed(column: Column, text: str) -> str:
             # A column of integers with gaps is often exported as 2.0.
             whole = rf"regexp_full_match({text}, '[+-]?\d+(\.0*)?')"
             return f"case when {whole} then try_cast(split_part({text}, '.', 1) as bigint) end"
+        case "account":
+            # Whatever stands around it, no address gets in: its domain does, unless everybody may have one there.
+            domain = f"nullif(regexp_extract(lower({text}), {quoted(_AFTER_AT)}, 1), '')"
+            named = f"case when contains({text}, '@') then coalesce({domain}, {text}) else {text} end"
+            return f"case when lower({named}) not in ({', '.join(map(quoted, free_mail()))}) then {named} end"
         case "direction" | "status":
             words = " ".join(f"when '{word}' then '{meaning}'" for word, meaning in _WORDS[column.type].items())
             return f"case lower({text}) {words} end"

@@ -74,9 +74,10 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
     views = looks(leads, history, snapshots)
     computed = [(compute(view, bundle.vocabulary), _known(view, bundle)) for view in views]
     matrix = np.concatenate([block for block, _ in computed])
-    ended = int((~leads.objected & (leads.ended_at < as_of)).sum())
-    objected = int(leads.objected.sum())
-    counts = Counts(len(leads), len(snapshots), objected, ended, len(leads) - len(snapshots) - objected - ended)
+    own = int((~leads.guest).sum())
+    ended = int((leads.heard & (leads.ended_at < as_of)).sum())
+    objected = int((leads.objected & ~leads.guest).sum())
+    counts = Counts(own, len(snapshots), objected, ended, own - len(snapshots) - objected - ended)
     scored = Scored(
         lead_id=[leads.lead_id[row] for row in snapshots.lead],
         account_id=[leads.account_id[row] for row in snapshots.lead],

@@ -36,6 +36,7 @@ log = logging.getLogger("leadscore")
 
 SQL_TYPES = {
     "text": "varchar",
+    "account": "varchar",
     "moment": "timestamptz",
     "number": "double",
     "integer": "bigint",

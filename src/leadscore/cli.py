@@ -135,6 +135,43 @@ def backtest(
 
 
 @app.command()
+def ablate(
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many rolling origins.")] = 4,
+    families: Annotated[
+        str | None,
+        typer.Option("--families", help="Families to begin with, with commas; the configured ones if absent."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Begin with every family there is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge each family: train with all, without it and with it alone, at rolling origins."""
+    settings = _open(config)
+    from leadscore import report, study
+
+    chosen = study.families_named(settings, families, everything=everything)
+    result = study.ablate_families(settings, _moment(as_of, settings), origins, chosen)
+    _print(result.to_dict(), as_json, lambda: report.show_ablation(result))
+
+
+@app.command()
+def features(
+    lead: Annotated[str, typer.Option("--lead", help="Id of the lead, as ingested.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    family: Annotated[str | None, typer.Option("--family", help="Only this family; all that are on if absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one lead's features at a moment, with the events behind them."""
+    settings = _open(config)
+    from leadscore import report, study
+
+    result = study.lead_features(settings, lead, _moment(as_of, settings), _now(), family)
+    _print(result.to_dict(), as_json, lambda: report.show_lead(result))
+
+
+@app.command()
 def monitor(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Say what became of delivered leads, grade by grade."""
     settings = _open(config)

@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leadscore.delivery.ablation import shown_change, shown_figures
 from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
 from leadscore.model.baselines import BASELINES
 from leadscore.steps import RunResult, ScoreResult, TrainResult
+from leadscore.study import AblationResult, LeadFeatures
 
 SHOWN = 10
 _FIGURES = {
@@ -28,6 +30,10 @@ _FIGURES = {
     "brier": "Brier",
     "log_loss": "log-loss",
 }
+_EVENT = (
+    *("number", "occurred_at", "known_at", "kind", "channel", "direction", "content"),
+    *("topic", "campaign", "source", "layer", "value"),
+)
 _LONGEST = 80  # signs of a cell
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN_WIDTH = 160  # of a file or a pipe, where no terminal says how wide it is
@@ -84,6 +90,66 @@ def show_figures(horizons: Mapping[str, Mapping[str, Mapping[str, float]]]) -> N
                 horizon if number == 0 else "", name, conversions, *(_figure(metrics[key]) for key in _FIGURES)
             )
     _console().print(table)
+
+
+def show_ablation(result: AblationResult) -> None:
+    """Show what each family is worth."""
+    horizons = list(dict.fromkeys(row.horizon for row in result.rows))
+    names = ("features", "AUC", "AP", "lift 10 %", "log-loss", *(f"Δ {name}" for name in horizons))
+    table = _table("families", *names)
+    rows = [row.to_dict() for row in result.rows]
+    for row in rows:
+        if row["horizon"] == result.ranked_by:
+            same = [other for other in rows if other["variant"] == row["variant"]]
+            table.add_row(*shown_figures(row), *(shown_change(other, "*") for other in same))
+    _console().print(table)
+    _say(f"Figures within {result.ranked_by}, means over {len(result.origins)} origins: {', '.join(result.origins)}.")
+    _say("Δ: log-loss against all families, in thousandths, ± one standard deviation; * beyond two: no mere chance.")
+    _say("A family pays when the log-loss rises without it.")
+    for family, reason in result.families_off.items():
+        _say(f"Family {family} is off: {reason}.")
+    _say(f"Tables: {result.path}")
+
+
+def show_lead(result: LeadFeatures) -> None:
+    """Show the features of one lead, and the events behind them."""
+    words = f"the words of model {result.model}" if result.model else "words settled as of then: no model fits"
+    _say(f"As of {result.as_of}, with {words}; {'at risk' if result.at_risk else 'not at risk'}.")
+    names = [name for name in _EVENT if any(name in event for event in result.events)]
+    events = _table(*("event" if name == "number" else name.replace("_", " ") for name in names))
+    for event in result.events:
+        events.add_row(*(_printable(str(event.get(name, ""))) for name in names))
+    _console().print(events)
+    features = _table("family", "feature", "value", "events", "in words")
+    for feature in result.features:
+        behind = _ranges(feature["events"])
+        features.add_row(
+            feature["family"], _printable(feature["name"]), _number(feature["value"]), behind,
+            _printable(feature["sentence"]),
+        )  # fmt: skip
+    _console().print(features)
+    _say("An event is named where the feature would be another without it; what colleagues did is not among them.")
+    if result.tried < len(result.events):
+        _say(f"Only the newest {result.tried} events were tried.")
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.4g}"  # noqa: PLR0124 - NaN is the only value unlike itself
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write numbers in short.
+
+    >>> _ranges([1, 2, 3, 7])
+    '1–3, 7'
+    """
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ", ".join("–".join(map(str, part)) for part in parts)
 
 
 def show_slot(result: ScoreResult) -> None:

@@ -16,6 +16,7 @@ from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
 from leadscore.errors import StateError
+from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
@@ -94,6 +95,7 @@ def ingest(config: Config, seen_at: int) -> IngestResult:
 
 def train(config: Config, as_of: int, now: int) -> TrainResult:
     """Train as of a moment, judge, track, keep the bundle, and make it the champion where the gate lets it."""
+    load_own(config)  # refused before anything is read
     lake = open_settled(config)
     read = reader(config, lake)
     with stage(f"Training as of {show_moment(as_of)}"):
@@ -132,11 +134,12 @@ def score(config: Config, as_of: int) -> ScoreResult:
     bundle = choose_bundle(config, as_of)
     if bundle is None:
         others = any(kept.as_of <= as_of for kept in shelf.kept(config.models_path))
-        changed = " The models there are were trained with other settings." if others else ""
+        changed = " The models there are were trained with other settings or files of features.own." if others else ""
         raise StateError(
             f"No model of this configuration was trained as of {show_moment(as_of)} or before.{changed}",
             "Run `leadscore train` with the same --as-of, or `leadscore run`.",
         )
+    load_own(config)
     lake = open_settled(config)
     table, counts, newest = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
     _warn_of_silence(config, as_of, newest)
@@ -168,14 +171,12 @@ class BacktestResult:
 
 def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     """Train at rolling origins as a team would have then, and judge each on the cohort after it."""
+    load_own(config)
     read = reader(config, open_settled(config))
     first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
     cohorts = judge_origins(read, config, first, as_of, number)
     if not cohorts:
-        raise StateError(
-            f"The past before {show_moment(as_of)} is too short to judge a model on it.",
-            "Bring more history, or shorten the horizons.",
-        )
+        raise too_short(as_of)
     origins = [
         {
             "origin": show_moment(cohort.origin),
@@ -186,6 +187,14 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     ]
     falls = sum(int((cohort.chances["model"][:, 1:] < cohort.chances["model"][:, :-1]).sum()) for cohort in cohorts)
     return BacktestResult(summarise(cohorts, config), origins, falls)
+
+
+def too_short(as_of: int) -> StateError:
+    """Say that nothing could be judged."""
+    return StateError(
+        f"The past before {show_moment(as_of)} is too short to judge a model on it.",
+        "Bring more history, or shorten the horizons.",
+    )
 
 
 def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
@@ -227,15 +236,18 @@ def open_settled(config: Config) -> Lake:
         return open_lake(config)
 
 
-def reader(config: Config, lake: Lake) -> Reader:
-    """Read the store bucket by bucket, as it was known before a moment; guests and work load where families ask."""
+def reader(config: Config, lake: Lake, buckets: Sequence[int] | None = None) -> Reader:
+    """Read the store bucket by bucket, as it was known before a moment; guests and work load where families ask.
+
+    All buckets, unless some are named.
+    """
     families, outcomes = config.features.families, config.outcomes
 
     def read(before: int) -> Iterator[Bucket]:
         known = before, outcomes.hidden_kinds, outcomes.ends
         guests = read_guests(lake, *known) if "capillarity" in families else {}
         workload = _read_workload(config, lake, before) if "context" in families else None
-        for bucket in range(lake.buckets):
+        for bucket in range(lake.buckets) if buckets is None else buckets:
             own = read_bucket(lake, bucket, *known)
             if own.leads.num_rows:
                 tables, invited = seated(own, guests, bucket)

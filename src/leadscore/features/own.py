@@ -234,7 +234,10 @@ def _vocabulary(family: OwnFamily, config: Config) -> Vocabulary:
         categories={"country": ("DE", "FR"), **dict.fromkeys(words, words)},
         windows={str(window): window.microseconds for window in settings.windows},
         half_lives={str(half_life): half_life.microseconds for half_life in settings.half_lives},
-        columns=(*("account", "campaign", "channel", "content", "direction", "layer", "source", "topic", "value"),),
+        columns=(
+            *("account", "campaign", "channel", "content", "direction"),
+            *("layer", "referrer", "source", "topic", "value"),
+        ),
         time_zone=config.time_zone,
         families=(*settings.families, family.NAME),
         answer_within=settings.answer_within.microseconds,

@@ -91,7 +91,7 @@ def looks(leads: Leads, history: History, snapshots: Snapshots, most_rows: int =
 def _parts(sizes: Rows, lead: Rows, most_rows: int) -> Iterator[tuple[int, int]]:
     """Divide viewers into runs of whole leads; each copies no more than `most_rows`, unless a single lead does."""
     starts = np.flatnonzero(np.diff(lead, prepend=-1))
-    ends = np.append(starts[1:], len(lead))
+    ends = np.append(starts, len(lead))[1:]
     rows = np.append(0, np.cumsum(sizes))
     first = 0
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):

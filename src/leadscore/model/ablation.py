@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -53,6 +53,7 @@ class Trial:
         lead_id: The leads of the cohort, each once, sorted.
         losses: Sum of the log-losses of a lead's matured snapshots: one row per lead, one column per horizon.
         counts: How many those were, likewise.
+        off: Families that switched themselves off, and why.
     """
 
     variant: Variant
@@ -62,6 +63,7 @@ class Trial:
     lead_id: Sequence[str]
     losses: Floats
     counts: Floats
+    off: Mapping[str, str]
 
 
 def plan_variants(families: Sequence[str]) -> list[Variant]:
@@ -84,7 +86,7 @@ def ablate(
     others count what we push as well. So each trial is what training with that configuration would give.
 
     Yields:
-        One trial per variant; None where it has no feature, or there was too little to learn from then.
+        One trial per variant; None where its family is off, or there was too little to learn from then.
     """
     for with_power in (True, False):
         group = [variant for variant in variants if (COUNTS_ELSEWHERE in variant.families) == with_power]
@@ -111,7 +113,8 @@ def _ablate_group(
     cohort = assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
     for variant in group:
         words = _only(gathered.vocabulary, variant.families)
-        yield _try(gathered, cohort, words, config, split.origin, variant) if words.families and len(cohort) else None
+        idle = variant.family in words.off or not words.families
+        yield None if idle or not len(cohort) else _try(gathered, cohort, words, config, split.origin, variant)
 
 
 def _only(vocabulary: Vocabulary, families: Sequence[str]) -> Vocabulary:
@@ -124,7 +127,7 @@ def _try(
 ) -> Trial:
     columns = np.array([feature.family in vocabulary.families for feature in catalogue(gathered.vocabulary)])
     examples = replace(gathered.examples, matrix=np.ascontiguousarray(gathered.examples.matrix[:, columns]))
-    learned = fit(Gathered(gathered.first, vocabulary, examples), config)
+    learned = fit(replace(gathered, vocabulary=vocabulary, examples=examples), config)
     chances = draft(config, origin, learned).readiness(np.ascontiguousarray(cohort.matrix[:, columns]))
     matured, hits = cohort.labels.matured, cohort.labels.by_horizon
     figures = [
@@ -134,7 +137,9 @@ def _try(
     counts, losses = np.zeros((2, len(lead_id), len(config.horizons)))
     np.add.at(counts, lead, matured)
     np.add.at(losses, lead, np.where(matured, log_losses(hits, chances), 0.0))
-    return Trial(variant, origin, int(columns.sum()), figures, lead_id.tolist(), losses, counts)
+    return Trial(
+        variant, origin, int(columns.sum()), figures, lead_id.tolist(), losses, counts, gathered.vocabulary.off
+    )
 
 
 @dataclass(frozen=True)
@@ -170,11 +175,23 @@ class Row:
         """Whether the log-loss changed by less than two standard deviations."""
         return not abs(self.log_loss_change) > 2 * self.log_loss_sd
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {**asdict(self), "is_noise": self.is_noise}
+
+
+def families_off(trials: Sequence[Trial]) -> Mapping[str, str]:
+    """Say which families switched themselves off at the newest origin, and why."""
+    return next((trial.off for trial in reversed(trials) if trial.variant.kind == "all"), {})
+
 
 def tabulate(trials: Sequence[Trial], config: Config) -> list[Row]:
     """Compare each variant with all families together, horizon by horizon; sorted as the variants were planned."""
     everything = [trial for trial in trials if trial.variant.kind == "all"]
-    names = dict.fromkeys(trial.variant.name for trial in trials)
+    idle = families_off(trials)
+    trials = [trial for trial in trials if trial.variant.family not in idle]
+    order = {"all": 0, "without": 1, "alone": 2}
+    names = dict.fromkeys(trial.variant.name for trial in sorted(trials, key=lambda trial: order[trial.variant.kind]))
     by_name = {name: [trial for trial in trials if trial.variant.name == name] for name in names}
     rows = []
     for own in by_name.values():

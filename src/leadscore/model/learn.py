@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from leadscore.config import Config
 from leadscore.errors import DataError
-from leadscore.features.matrix import switch_off_idle
-from leadscore.features.vocabulary import Vocabulary, settle, sum_censuses, take_census
+from leadscore.features import infusion
+from leadscore.features.matrix import settle, take_census
+from leadscore.features.vocabulary import Vocabulary, sum_censuses
 from leadscore.history import NEVER
 from leadscore.labels import Flags
 from leadscore.model.base import Base, Floats
@@ -21,6 +22,7 @@ from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, log
 from leadscore.model.evaluate import judge
 from leadscore.model.split import Split, rolling_origins
 from leadscore.model.train import Bucket, Examples, assemble, fit_hazard
+from leadscore.model.warmth import learn_warmth
 from leadscore.timeline import Moments, grid_before, show_moment
 
 # What was known strictly before a moment, bucket by bucket.
@@ -31,14 +33,28 @@ _BINS = 10
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """What there is to learn from at one moment; `first` is the creation of the oldest lead.
+
+    `warmth` says how the scale of the temperature was learned (see `learn_warmth`); empty without the family infusion.
+    """
+
+    first: int
+    vocabulary: Vocabulary
+    examples: Examples
+    warmth: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Learned:
-    """What training at one moment gives; `first` is the creation of the oldest lead."""
+    """What training at one moment gives; `first` and `warmth` as in `Gathered`."""
 
     first: int
     vocabulary: Vocabulary
     base: Base
     trees: str
     examples: Examples
+    warmth: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,16 +80,47 @@ def learn(read: Reader, config: Config, as_of: int) -> Learned:
     Raises:
         DataError: too few leads, conversions or non-conversions to learn from; the message counts them.
     """
-    census = sum_censuses(take_census(*bucket) for bucket in read(as_of))
-    if census.first == NEVER:
-        raise DataError(f"No leads were known before {show_moment(as_of)}.", "Check --as-of and the ingested files.")
-    vocabulary = switch_off_idle(settle(census, config))
-    earliest = max(census.first, as_of - config.snapshots.look_back.microseconds)
-    moments = grid_before(as_of, earliest, config.snapshots.spacing.microseconds)
+    return fit(gather(read, config, as_of), config)
+
+
+def fit(gathered: Gathered, config: Config) -> Learned:
+    """Fit the model on what was gathered."""
+    base, trees = fit_hazard(gathered.examples, gathered.vocabulary, config.model, config.seed)
+    return Learned(gathered.first, gathered.vocabulary, base, trees, gathered.examples, gathered.warmth)
+
+
+def gather(read: Reader, config: Config, as_of: int) -> Gathered:
+    """Settle the words and compute features and labels of everything that was known before a moment.
+
+    Raises:
+        DataError: as `learn`.
+    """
+    first, vocabulary, moments, warmth = _settled(read, config, as_of)
     examples = assemble(read(as_of), vocabulary, config, moments, as_of)
     _enough(examples, config, as_of)
-    base, trees = fit_hazard(examples, vocabulary, config.model, config.seed)
-    return Learned(census.first, vocabulary, base, trees, examples)
+    return Gathered(first, vocabulary, examples, warmth)
+
+
+def settle_words(read: Reader, config: Config, as_of: int) -> Vocabulary:
+    """Settle the words that a model trained as of a moment would have.
+
+    Raises:
+        DataError: no lead was known before.
+    """
+    return _settled(read, config, as_of)[1]
+
+
+def _settled(read: Reader, config: Config, as_of: int) -> tuple[int, Vocabulary, Moments, Mapping[str, Any]]:
+    census = sum_censuses(take_census(*bucket, config) for bucket in read(as_of))
+    if census.first == NEVER:
+        raise DataError(f"No leads were known before {show_moment(as_of)}.", "Check --as-of and the ingested files.")
+    vocabulary = settle(census, config)
+    earliest = max(census.first, as_of - config.snapshots.look_back.microseconds)
+    moments = grid_before(as_of, earliest, config.snapshots.spacing.microseconds)
+    warmth: Mapping[str, Any] = {}
+    if infusion.NAME in vocabulary.families:
+        vocabulary, warmth = learn_warmth(read(as_of), vocabulary, config, moments, as_of)
+    return census.first, vocabulary, moments, warmth
 
 
 def _enough(examples: Examples, config: Config, as_of: int) -> None:
@@ -158,6 +205,7 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         "converted_leads": learned.examples.converted_leads(),
         "features": len(plain.features),
         "families_off": dict(learned.vocabulary.off),
+        "warmth": dict(learned.warmth),
         "calibration": {**losses, "kept": calibrator != Calibrator()},
         "judged": summarise(cohorts[-1:], config) if cohorts else {},
         "judged_cohort": _window(cohorts[-1]) if cohorts else {},

@@ -102,6 +102,26 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Child:
+    """One variant of an ablation: its name, settings, final figures, and those of each origin, oldest first."""
+
+    name: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    stepped: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What there is to say about an ablation: a parent run with the table, and a nested run per variant."""
+
+    title: str
+    tags: Mapping[str, str]
+    table: pd.DataFrame
+    children: Sequence[Child]
+
+
+@dataclass(frozen=True)
 class Recorded:
     """Where MLflow keeps a training; without a run, `reason` says why there is none.
 
@@ -157,7 +177,7 @@ def record(config: Config, training: Training) -> Recorded:
             experiment = _experiment(config, client)
             _end_orphans(client, experiment)
             with mlflow.start_run(experiment_id=experiment, run_name=_title(training), tags=_tags(training)) as run:
-                _log_figures(client, run.info.run_id, training)
+                _log_numbers(client, run.info.run_id, training.parameters, training.metrics, training.stepped)
                 _log_documents(mlflow, config, training)
                 version = _register(mlflow, client, config.project, run.info.run_id, training.bundle)
                 _check_round_trip(mlflow, config.project, version, training.bundle)
@@ -166,6 +186,27 @@ def record(config: Config, training: Training) -> Recorded:
         raise
     except Exception as error:  # noqa: BLE001 - stores are plug-ins and raise anything; none may cost a training
         return Recorded(_shown(config), reason=_away("the training is not recorded in MLflow", error))
+
+
+def record_ablation(config: Config, ablation: Ablation) -> Recorded:
+    """Record an ablation as a run with a nested run per variant; nothing is registered, no alias moves.
+
+    Whatever MLflow or its store has against it ends as a warning and a reason.
+    """
+    tags = {**_process_tags(ablation.tags), "leadscore.study": "ablation"}
+    try:
+        with _store(config) as (mlflow, client):
+            experiment = _experiment(config, client)
+            _end_orphans(client, experiment)
+            with mlflow.start_run(experiment_id=experiment, run_name=ablation.title, tags=tags) as parent:
+                mlflow.log_table(ablation.table, "ablation.json")
+                for child in ablation.children:
+                    own = {**tags, "leadscore.variant": child.name}
+                    with mlflow.start_run(experiment_id=experiment, run_name=child.name, tags=own, nested=True) as run:
+                        _log_numbers(client, run.info.run_id, child.parameters, child.metrics, child.stepped)
+        return Recorded(_shown(config), parent.info.run_id)
+    except Exception as error:  # noqa: BLE001 - as in `record`
+        return Recorded(_shown(config), reason=_away("the ablation is not recorded in MLflow", error))
 
 
 def champion(config: Config) -> str | None:
@@ -318,32 +359,41 @@ def _title(training: Training) -> str:
 
 
 def _tags(training: Training) -> dict[str, str]:
+    return {**_process_tags(training.tags), "leadscore.bundle": training.bundle.version}
+
+
+def _process_tags(tags: Mapping[str, str]) -> dict[str, str]:
     pid = os.getpid()
     return {
-        **{f"leadscore.{name}": value for name, value in training.tags.items()},
-        "leadscore.bundle": training.bundle.version,
+        **{f"leadscore.{name}": value for name, value in tags.items()},
         "leadscore.host": platform.node(),
         "leadscore.pid": str(pid),
         "leadscore.born": _born(pid),
     }
 
 
-def _log_figures(client: MlflowClient, run_id: str, training: Training) -> None:
-    """Log parameters and metrics, each in one request."""
+def _log_numbers(
+    client: MlflowClient,
+    run_id: str,
+    parameters: Mapping[str, str | int | float],
+    metrics: Mapping[str, float],
+    stepped: Sequence[Mapping[str, float]],
+) -> None:
+    """Log parameters and metrics, in one request; those of the origins as `origin_…`, the position as step."""
     from mlflow.entities import Metric, Param  # noqa: PLC0415 - late, as in `_store`
 
-    steps = [(0, training.metrics)]
+    steps = [(0, metrics)]
     steps += [
-        (position, {f"origin_{name}": value for name, value in metrics.items()})
-        for position, metrics in enumerate(training.stepped)
+        (position, {f"origin_{name}": value for name, value in origin.items()})
+        for position, origin in enumerate(stepped)
     ]
     measured = [
         Metric(name, float(value), 0, step)
-        for step, metrics in steps
-        for name, value in metrics.items()
+        for step, figures in steps
+        for name, value in figures.items()
         if math.isfinite(value)
     ]
-    params = [Param(name, str(value)) for name, value in training.parameters.items()]
+    params = [Param(name, str(value)) for name, value in parameters.items()]
     client.log_batch(run_id, metrics=measured, params=params)
 
 

@@ -85,16 +85,17 @@ def _answered(push, company, as_of):
 
 @st.composite
 def _cases(draw):
-    """A lead, a moment, and pushes nobody answered by then: anywhere, and at the edges of what came before."""
+    """A lead, a moment, and pushes on it or a colleague that were not answered by then: anywhere, and at the edges."""
     lead = draw(st.sampled_from([row["lead_id"] for row in _company()[0]]))
     company = _account(lead)
     began = next(row["created_at"] for row in company[0] if row["lead_id"] == lead)
     as_of = began + draw(st.integers(1, 45 * DAY) | st.sampled_from([7 * DAY, 30 * DAY]))
-    times = [row["occurred_at"] for row in company[1] if row["lead_id"] == lead] or [began]
+    pushed = draw(st.sampled_from([lead, lead, *(row["lead_id"] for row in company[0])]))
+    times = [row["occurred_at"] for row in company[1] if row["lead_id"] == pushed] or [began]
     edge = st.builds(int.__add__, st.sampled_from(times), st.sampled_from([0, 1, -WITHIN - 1, -40 * DAY, WITHIN, HOUR]))
     at = edge | st.integers(1, 60 * DAY).map(lambda ago: as_of - ago)
     push = st.builds(
-        lambda what, time, lag: {"lead_id": lead, "occurred_at": time, "known_at": time + lag, **what},
+        lambda what, time, lag: {"lead_id": pushed, "occurred_at": time, "known_at": time + lag, **what},
         st.sampled_from(PUSHES),
         at,
         st.sampled_from([0, 0, 0, 5 * DAY]),

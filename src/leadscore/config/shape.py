@@ -99,6 +99,7 @@ def _all_none_or_list(value: object) -> object:
 
 Span = Annotated[Duration, BeforeValidator(_duration), PlainSerializer(str)]
 PositiveSpan = Annotated[Duration, BeforeValidator(_positive_duration), PlainSerializer(str)]
+KindWeight = Annotated[float, Field(ge=0)]
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Strings = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many)]
 Marks = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(_one_or_many)]
@@ -331,6 +332,14 @@ class Features(_Section):
         default=tuple(Duration.parse(text) for text in ("3d", "14d", "60d")),
         min_length=1,
         description="Times in which a touch loses half of its weight, shortest first.",
+    )
+    kind_weights: dict[str, KindWeight] = Field(
+        default_factory=dict,
+        description="How much a touch of a kind warms, the largest counting as 1; learned for kinds not named.",
+    )
+    channel_half_lives: dict[str, PositiveSpan] = Field(
+        default_factory=dict,
+        description="Times in which the warmth of a channel halves; learned for channels not named.",
     )
     answer_within: PositiveSpan = Field(
         default=Duration.parse("7d"),

@@ -130,14 +130,14 @@ def volume(case, vocabulary):
 
 def drip(case, vocabulary):  # noqa: ARG001 - as all families
     times, as_of = [row["occurred_at"] for row in case.own()], case.as_of
-    between = [(later - earlier) / DAY for earlier, later in itertools.pairwise(times)]
+    between = [later - earlier for earlier, later in itertools.pairwise(times)]  # whole, so that a microsecond shows
     mean = statistics.fmean(between) if between else NAN
     per_day = Counter(time // DAY for time in times)
     per_week = Counter(week(time) for time in times)
     return {
-        "gap_mean_days": mean,
+        "gap_mean_days": mean / DAY,
         "gap_variation": statistics.pstdev(between) / mean if len(between) > 1 and mean > 0 else NAN,
-        "gap_longest_days": max(between, default=NAN),
+        "gap_longest_days": max(between, default=NAN) / DAY,
         "gap_current_days": (as_of - times[-1]) / DAY if times else NAN,
         "busiest_day_share": max(per_day.values()) / len(times) if times else NAN,
         "active_days": len(per_day),

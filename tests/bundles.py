@@ -28,6 +28,7 @@ VOCABULARY = Vocabulary(
     columns=(),
     time_zone="UTC",
     families=("profile", "volume", "infusion"),
+    frozen={"infusion": {"weights": {}, "half_life": 14 * DAY, "half_lives": {}, "cold": 0.5}},
 )
 
 

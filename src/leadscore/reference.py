@@ -14,7 +14,7 @@ import annotated_types
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from leadscore import errors
+from leadscore import dictionary, errors
 from leadscore.cli import app
 from leadscore.config.shape import Config, Source, section_of
 from leadscore.contract.tables import TABLES, Table
@@ -33,6 +33,16 @@ _INTRODUCTION = (
     "variable of that name, `${NAME:-default}` with a default. Everything is text as it is written (`no` is a "
     "word, not a truth value). An unknown key is an error that names the nearest known one. Where a list holds "
     "one text only, the text alone will do."
+)
+_FEATURES = (
+    "Every column of the matrix, family by family. `<kind>` stands for each of the frequent kinds and for `other`, "
+    "`<channel>` likewise; `<window>` and `<half-life>` for those of the configuration; `ever` for all that was known. "
+    "*Missing* says what an empty value means, *may push* whether a growing value is kept from lowering or raising a "
+    "score. Which families a model has, its manifest says; what stands behind the features of one lead, "
+    "`leadscore features --lead ID --as-of WHEN`. A family of your own: "
+    "[how to](../how-to/your-own-family.md).\n\n"
+    "The examples are the specification's own, drawn as its tests draw them: moments are days (`3` is the start of "
+    "day 3, `3-` a microsecond before, `3+` one after), `_` is missing, `2/3` a number."
 )
 _MEANINGS = {
     0: "Done.",
@@ -79,6 +89,20 @@ def commands_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def features_page() -> str:
+    """Describe each feature of each family in Markdown, with the drawn examples of its specification."""
+    head = ("feature", "unit", "missing", "may push", "in English: a value · nothing", "in French")
+    parts = ["# Features", _HEAD, _FEATURES]
+    for name, (about, features) in dictionary.families().items():
+        parts += [f"## `{name}`", about, _markdown(head, [dictionary.row(feature) for feature in features])]
+        drawn = list(dictionary.examples(name))
+        if drawn:
+            parts.append(f"### Examples of `{name}`")
+        for title, tables in drawn:
+            parts += [f"**{title}**", *(f"```text\n{table}\n```" for table in tables)]
+    return "\n\n".join(parts) + "\n"
+
+
 def decisions_page() -> str:
     """List the decisions in Markdown: number and title, from the pages themselves."""
     pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
@@ -97,6 +121,7 @@ PAGES = {
     "reference/configuration.md": configuration_page,
     "reference/commands.md": commands_page,
     "reference/errors.md": errors_page,
+    "reference/features.md": features_page,
     "decisions/README.md": decisions_page,
 }
 

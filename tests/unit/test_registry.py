@@ -32,7 +32,7 @@ from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Judged
 from leadscore.model.evaluate import captured
 from leadscore.registry import plots, tracking
-from leadscore.registry.tracking import Training
+from leadscore.registry.tracking import Ablation, Child, Training
 
 SOURCES = {
     "leads": {"files": "a", "columns": {"lead_id": "i", "created_at": "c"}},
@@ -285,6 +285,43 @@ def test_a_training_outlives_a_server_that_is_away(tmp_path, bundle, caplog, mon
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert tracking.champion(config) is None
     assert not tracking.crown(config, replace(recorded, registered_version="1"), None, at=0)
+
+
+ABLATION = Ablation(
+    title="ablation of tiny",
+    tags={"as_of": "2024-01-01T00:00:00Z"},
+    table=pd.DataFrame({"variant": ["all", "without drip"], "log_loss": [0.3, None]}),
+    children=[
+        Child("all", {"families": "drip profile"}, {"auc_14d": 0.7}, [{"auc_14d": 0.6}, {"auc_14d": 0.8}]),
+        Child("without drip", {"families": "profile"}, {"auc_14d": float("nan")}, [{"auc_14d": 0.5}]),
+    ],
+)
+
+
+def test_an_ablation_is_a_run_with_nested_runs_and_moves_no_alias(config, bundle):
+    from mlflow import MlflowClient
+
+    assert tracking.crown(config, tracking.record(config, training_of(bundle)), None, at=0)
+    recorded = tracking.record_ablation(config, ABLATION)
+    assert (recorded.reason, recorded.registered_version) == ("", None)
+    client = MlflowClient(tracking.tracking_uri(config))
+    runs = client.search_runs([client.get_run(recorded.run_id).info.experiment_id])
+    children = {run.info.run_name: run for run in runs if run.data.tags.get("mlflow.parentRunId") == recorded.run_id}
+    assert set(children) == {"all", "without drip"}
+    assert children["all"].data.metrics["auc_14d"] == 0.7
+    steps = client.get_metric_history(children["all"].info.run_id, "origin_auc_14d")
+    assert [(metric.step, metric.value) for metric in steps] == [(0, 0.6), (1, 0.8)]
+    assert "auc_14d" not in children["without drip"].data.metrics
+    assert children["without drip"].data.tags["leadscore.variant"] == "without drip"
+    assert tracking.champion(config) == "1"
+    assert len(client.search_model_versions("name = 'tiny'")) == 1
+
+
+def test_an_ablation_outlives_a_store_that_is_away(tmp_path, caplog):
+    recorded = tracking.record_ablation(config_in(tmp_path, tracking={"uri": "nowhere://"}), ABLATION)
+    assert recorded.run_id is None
+    assert recorded.reason
+    assert "the ablation is not recorded in MLflow" in caplog.text
 
 
 def test_runs_of_killed_processes_are_ended_and_no_others(config, bundle):

@@ -186,12 +186,12 @@ def families_off(trials: Sequence[Trial]) -> Mapping[str, str]:
 
 
 def tabulate(trials: Sequence[Trial], config: Config) -> list[Row]:
-    """Compare each variant with all families together, horizon by horizon; sorted as the variants were planned."""
+    """Compare each variant with all families together, horizon by horizon; in the order of `plan_variants`."""
     everything = [trial for trial in trials if trial.variant.kind == "all"]
     idle = families_off(trials)
     trials = [trial for trial in trials if trial.variant.family not in idle]
-    order = {"all": 0, "without": 1, "alone": 2}
-    names = dict.fromkeys(trial.variant.name for trial in sorted(trials, key=lambda trial: order[trial.variant.kind]))
+    planned = plan_variants(everything[0].variant.families) if everything else []
+    names = [variant.name for variant in planned if any(trial.variant == variant for trial in trials)]
     by_name = {name: [trial for trial in trials if trial.variant.name == name] for name in names}
     rows = []
     for own in by_name.values():

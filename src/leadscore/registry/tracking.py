@@ -50,6 +50,7 @@ REQUIREMENTS = (
     "pydantic",
     "pyyaml",
     "scikit-learn",
+    "scipy",
     "threadpoolctl",
 )
 

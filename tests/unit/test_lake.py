@@ -122,6 +122,15 @@ def test_the_number_of_buckets_is_fixed(tmp_path):
         ingest(world(tmp_path, ingest={"buckets": 3}), SEEN)
 
 
+def test_a_store_of_another_layout_is_not_read(tmp_path):
+    config = world(tmp_path)
+    ingest(config, SEEN)
+    made = config.data_path / "store" / "store.json"
+    made.write_text(made.read_text().replace('"layout": 2', '"layout": 1'))
+    with pytest.raises(StateError, match=r"layout 1, expected 2.*ingest"):
+        open_lake(config)
+
+
 def test_a_mapping_may_change_as_long_as_the_rows_of_the_store_stay_what_they_are(tmp_path):
     events = "lead_id,occurred_at,kind,page\nada,2024-02-01,visit,a\nada,01/02/2024,visit,b\n"
 

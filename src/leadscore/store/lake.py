@@ -45,6 +45,7 @@ SQL_TYPES = {
     "attributes": "varchar",
 }
 LEDGER = "files"
+_LAYOUT = 2  # rises with every change of a table's columns
 UNFINISHED = ".unfinished"
 STORE_COLUMNS: dict[str, dict[str, str]] = {
     name: {
@@ -174,11 +175,18 @@ def open_or_plan_lake(config: Config) -> Lake:
 
 def _buckets_of(path: Path) -> int | None:
     try:
-        return int(json.loads((path / "store.json").read_text(encoding="utf-8"))["buckets"])
+        made = json.loads((path / "store.json").read_text(encoding="utf-8"))
+        layout, buckets = int(made["layout"]), int(made["buckets"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(f"{path / 'store.json'}: is damaged.", _MEND) from error
+    if layout != _LAYOUT:
+        raise StateError(
+            f"{path}: the store was made by another version of leadscore (layout {layout}, expected {_LAYOUT}).",
+            "Remove that folder and run `leadscore ingest`: it reads the sources again.",
+        )
+    return buckets
 
 
 def _refuse_odd_paths(path: Path) -> None:
@@ -264,7 +272,7 @@ def _make(lake: Lake) -> None:
     if target.exists():
         return
     lake.path.mkdir(parents=True, exist_ok=True)
-    replace_text(target, json.dumps({"layout": 1, "buckets": lake.buckets}) + "\n")
+    replace_text(target, json.dumps({"layout": _LAYOUT, "buckets": lake.buckets}) + "\n")
 
 
 @contextmanager

@@ -100,3 +100,14 @@ def test_a_day_that_clocks_repeat_never_falls_within_a_lead():
     assert local_days(history.time, "America/St_Johns")[:3].tolist() == [sunday, sunday - 1, sunday]
     assert view.days(vocabulary(time_zone="America/St_Johns")).tolist() == [sunday] * 6
     assert view.days(vocabulary(time_zone="America/Vancouver")).tolist() == [sunday - 1] * 6
+
+
+def test_a_push_in_the_repeated_minutes_moves_no_day_of_a_touch():
+    moments = [parse_moment(text, "UTC") for text in ("2010-11-07T02:30:30Z", "2010-11-07T02:46:00Z")]
+    rows = [
+        {"lead_id": "ada", "occurred_at": moment, "kind": "mail", "direction": direction}
+        for moment, direction in zip(moments, ("outbound", "inbound"), strict=True)
+    ]
+    leads, history = bucket([{"lead_id": "ada", "created_at": 0}], rows)
+    (view,) = looks(leads, history, Snapshots(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    assert view.days(vocabulary(time_zone="America/St_Johns"))[1] == utc(2010, 11, 6) // DAY

@@ -61,11 +61,13 @@ class View:
         return np.where(self.counted(vocabulary), codes, -1).astype(np.int32), words
 
     def days(self, vocabulary: Vocabulary) -> Codes:
-        """Return the local day of each interaction; within a lead it never falls.
+        """Return the local day of each touch of the lead's own; within a lead it never falls.
 
-        Where clocks go back past midnight (St. John's, until 2011), the repeated minutes count for the new day.
+        Where clocks go back past midnight (St. John's, until 2011), the repeated minutes count for the new day. What we
+        pushed has the day of the touch before it, lest a push in those minutes move the day of a touch.
         """
         day = local_days(self.history.time, vocabulary.time_zone).astype(np.int64)
+        day[~self.own] = -(2**31)
         lead = np.repeat(np.arange(self.history.n_leads), np.diff(self.history.indptr))
         newest = np.maximum.accumulate((lead << 32) + day + 2**31)  # leads one after the other: each begins anew
         return (newest % 2**32 - 2**31).astype(np.int32)

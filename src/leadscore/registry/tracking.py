@@ -51,6 +51,7 @@ REQUIREMENTS = (
     "pyyaml",
     "scikit-learn",
     "scipy",
+    "scipy",
     "threadpoolctl",
 )
 

@@ -33,6 +33,10 @@ OPERATORS = {
         lambda w, **k: fast.distinct(w.asof, w.codes, w.n_codes, w.windows, **k),
         lambda w, past: slow.distinct(past, w.windows.tolist()),
     ),
+    "distinct of many codes": (
+        lambda w, **k: fast.distinct(w.asof, w.codes, kernels.FEW + 1, w.windows, **k),
+        lambda w, past: slow.distinct(past, w.windows.tolist()),
+    ),
     "decayed_sum": (
         # Positive weights: near a difference of two billions nothing can be promised of the small rest.
         lambda w, **k: fast.decayed_sum(w.asof, abs(w.values), w.codes, w.n_codes, w.half_lives, **k),

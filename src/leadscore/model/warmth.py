@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -37,10 +38,11 @@ Rows = npt.NDArray[np.int64]
 
 _LADDER = (12 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 180 * DAY)
 _MOST = {True: 3000, False: 9000}  # snapshots drawn: those about to convert, and the others
-_CELLS = 2**26  # warmths held at most; with very many kinds fewer snapshots are drawn
+_CELLS = 2**25  # warmths held at most; with very many kinds fewer snapshots are drawn
 _SWEEPS = 3  # over the channels, at most
 _COLD = 25  # per cent of the warm leads about to convert are colder than what is called cold
 _DIGITS = 4
+_SURE = 2  # standard errors by which a half-life must win
 _NOISE = 1e-7  # of a mean log-loss, left by the solver
 
 
@@ -72,7 +74,7 @@ def learn_warmth(
         scale, losses = _learn(lessons) if folds else (neutral, {})
     facts = {
         "rows": len(sample),
-        "converted_leads": sample.converted_leads(),
+        "converted_leads": sample.converted_leads(np.arange(len(sample))),
         "folds": len(folds),
         "weights": dict(scale.weights),
         "half_life_days": scale.half_life / DAY,
@@ -142,14 +144,9 @@ class Sample:
         place: Rows = np.unique(self.lead, return_inverse=True)[1]
         return place
 
-    def converted_leads(self) -> int:
-        """Count the leads about to convert."""
-        return len(np.unique(self.lead[self.hit]))
-
-    def take(self, rows: Rows) -> Sample:
-        """Select snapshots."""
-        columns = ("lot", "lead", "as_of", "hit", "age", "warmth")
-        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+    def converted_leads(self, rows: Rows) -> int:
+        """Count the leads about to convert among some rows."""
+        return len(np.unique(self.lead[rows][self.hit[rows]]))
 
     def kept(self, most: Mapping[bool, int]) -> Sample:
         """Keep the smallest lots, so many of either class, sorted."""
@@ -157,7 +154,8 @@ class Sample:
         hit = self.hit[order]
         rank = np.where(hit, np.cumsum(hit), np.cumsum(~hit))
         rows = order[rank <= np.where(hit, most[True], most[False])]
-        return self.take(rows)
+        columns = ("lot", "lead", "as_of", "hit", "age", "warmth")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def __add__(self, other: Sample) -> Sample:
         pairs = tuple(sorted({*self.pairs, *other.pairs}))
@@ -175,9 +173,10 @@ def draw(
 ) -> Sample:
     """Draw a bounded number of snapshots; which ones does not depend on the order of the buckets, nor on their number.
 
-    Of those about to convert within the horizon the list is ranked by, and of the others, the smallest lots are kept.
+    Of those about to convert within the shortest horizon, where a touch shows most, and of the others, the smallest
+    lots are kept.
     """
-    horizon = config.horizons[config.rank_index].microseconds
+    horizon = config.horizons[0].microseconds
     settled = as_of - config.outcomes.known_within.microseconds
     sample = _nothing(candidates(vocabulary, scale, config), min(1.0, config.snapshots.spacing.microseconds / horizon))
     most = _most(len(scale.weights) * max(len(scale.channels), 1) * len(sample.lengths))
@@ -209,7 +208,7 @@ def candidates(vocabulary: Vocabulary, scale: Scale, config: Config) -> Moments:
     fitting = [
         length
         for length in _LADDER
-        if config.snapshots.spacing.microseconds <= 2 * length <= 2 * config.snapshots.look_back.microseconds
+        if config.snapshots.spacing.microseconds / 2 <= length <= config.snapshots.look_back.microseconds
     ]
     return np.unique([*fitting, *vocabulary.half_lives.values(), *scale.half_lives.values(), scale.half_life])
 
@@ -255,9 +254,11 @@ def _warmth(
     bucket: Bucket, snapshots: Snapshots, vocabulary: Vocabulary, scale: Scale, lengths: Moments
 ) -> dict[str, Any]:
     """Compute the warmth of each (kind, channel) there is, at all candidate half-lives."""
-    found = [_seen_warmth(view, vocabulary, scale, lengths) for view in looks(*bucket, snapshots)]
+    views = looks(*bucket, snapshots) if len(snapshots) else ()
+    found = [_seen_warmth(view, vocabulary, scale, lengths) for view in views]
     pairs = tuple(sorted({pair for own, _ in found for pair in own}))
-    return {"pairs": pairs, "warmth": np.concatenate([_wide(warmth, own, pairs) for own, warmth in found])}
+    nothing = np.zeros((0, len(pairs), len(lengths)), np.float32)
+    return {"pairs": pairs, "warmth": np.concatenate([nothing, *(_wide(warmth, own, pairs) for own, warmth in found)])}
 
 
 def _seen_warmth(
@@ -296,16 +297,17 @@ class Fold:
 def lay_folds(sample: Sample, config: Config) -> tuple[Fold, ...]:
     """Lay the folds: the third quarter of the sample's time is judged, then the last.
 
-    A fold counts where either side holds as many converting leads as training asks for.
+    What teaches was settled when what is judged began. A fold counts where either side holds as many converting leads
+    as training asks for, and others.
     """
-    horizon = config.horizons[config.rank_index].microseconds
+    gap = config.horizons[0].microseconds + config.outcomes.known_within.microseconds
     if not len(sample):
         return ()
     begin, end = int(sample.as_of.min()), int(sample.as_of.max()) + 1
     bounds = [begin + (end - begin) * quarter // 4 for quarter in (2, 3, 4)]
     folds = [
         Fold(
-            np.flatnonzero(sample.as_of + horizon <= start),
+            np.flatnonzero(sample.as_of + gap <= start),
             np.flatnonzero((sample.as_of >= start) & (sample.as_of < stop)),
         )
         for start, stop in itertools.pairwise(bounds)
@@ -314,7 +316,9 @@ def lay_folds(sample: Sample, config: Config) -> tuple[Fold, ...]:
     return tuple(
         fold
         for fold in folds
-        if min(sample.take(rows).converted_leads() for rows in (fold.teaches, fold.judges)) >= least
+        if all(
+            sample.converted_leads(rows) >= least and not sample.hit[rows].all() for rows in (fold.teaches, fold.judges)
+        )
     )
 
 
@@ -358,8 +362,8 @@ def _later_losses(columns: Floats, sample: Sample, fold: Fold) -> Floats:
 def descend(trial: Trial, chosen: Sequence[int], free: Sequence[bool]) -> tuple[int, ...]:
     """Choose a candidate per group, one group after the other until none moves; those that are not free stay.
 
-    A group moves where that lowers the mean log-loss by more than the standard error of the difference, leads being
-    what is independent.
+    A group moves where that lowers the mean log-loss by more than two standard errors of the difference, leads being
+    what is independent: of ten candidates, one wins a little by chance.
     """
     judged: dict[tuple[int, ...], Floats] = {}
 
@@ -375,7 +379,7 @@ def descend(trial: Trial, chosen: Sequence[int], free: Sequence[bool]) -> tuple[
             tries = [(*now[:group], place, *now[group + 1 :]) for place in range(trial.heat[0].shape[2])]
             best = min(tries, key=lambda tried: float(losses(tried).sum()))
             gain = losses(now) - losses(best)
-            if gain.sum() > np.sqrt((gain**2).sum()) + _NOISE:
+            if gain.sum() > _SURE * np.sqrt((gain**2).sum()) + _NOISE:
                 now = best
         if now == before:
             break
@@ -498,7 +502,7 @@ def fit_weights(lessons: _Lessons, rows: Rows, chosen: _Lengths) -> Floats:
         heat = warmth @ w
         margin = point[0] + slopes[0] * age + slopes[1] * np.log1p(heat)
         value = weight @ np.logaddexp(0, -sign * margin) + slopes @ slopes / 2 + (w - 1) @ (w - 1) / 2
-        pull = -weight * sign / (1 + np.exp(sign * margin))
+        pull = -weight * sign * expit(-sign * margin)
         toward = np.array([pull.sum(), pull @ age + slopes[0], pull @ np.log1p(heat) + slopes[1]])
         return value, np.append(toward, (pull * slopes[1] / (1 + heat)) @ warmth + w - 1)
 

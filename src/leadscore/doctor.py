@@ -70,9 +70,22 @@ def _project(config: Config) -> Iterator[Finding]:
                 hint = "" if found else "Check `files`, relative to the configuration's folder."
                 count = "1 file" if found == 1 else f"{found} files"
                 yield Finding("good" if found else "bad", f"{table}: {pattern}: {count}", hint)
+    yield from _own_families(config)
     if (config.root / "mlruns").exists():
         yield Finding("odd", f"{config.root / 'mlruns'}: a file store that MLflow no longer reads", "Move it away.")
     yield from _store(config)
+
+
+def _own_families(config: Config) -> Iterator[Finding]:
+    from leadscore.features.own import load_own  # noqa: PLC0415 - as in `_store`
+
+    try:
+        families = load_own(config)
+    except LeadscoreError as error:
+        yield Finding("bad", error.message, error.hint)
+        return
+    for family in families.values():
+        yield Finding("good", f"{family.file.path}: family {family.NAME} keeps what every family promises")
 
 
 def _matches(root: Path, pattern: str) -> int:

@@ -422,7 +422,7 @@ def _scales(config: Config) -> dict[str, str]:
         "horizons": " ".join(config.horizon_names),
         "spacing": str(config.snapshots.spacing),
         "look_back": str(config.snapshots.look_back),
-        "families": " ".join(config.features.families),
+        "families": " ".join((*config.features.families, *(file.name for file in config.own_files))),
     }
 
 

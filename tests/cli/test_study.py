@@ -38,6 +38,7 @@ def test_the_family_of_the_page_is_ten_lines_that_train_score_and_explain(with_o
     bundle = json.loads((with_own.folder / "models" / trained.json["version"] / "bundle.json").read_text())
     assert bundle["features"][-1] == "weekend_touches"
     assert with_own("score", *AT).code == 0
+    assert "family weekends keeps what every family promises" in with_own("doctor").out
     told = with_own("features", "--lead", "lead-006", *AT, "--family", "weekends", "--json").json
     assert told["model"] == trained.json["version"]
     weekend = [event["number"] for event in told["events"] if event["occurred_at"][:10] in WEEKENDS]
@@ -63,6 +64,7 @@ def test_the_cheat_of_the_page_is_refused_before_anything_is_learned(with_own, v
     assert told.error[0].startswith("families/weekends.py: feature touches sees the future")
     assert "asof" in told.error[1]
     assert not (with_own.folder / "models").exists()
+    assert "BAD  families/weekends.py: feature touches sees the future" in with_own("doctor").out
 
 
 def test_ablate_prints_and_keeps_the_table_and_nests_its_runs(with_own):

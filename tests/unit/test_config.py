@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import string
+from typing import get_args
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadscore.config import Config, Source, SourceMap, read_config
+from leadscore.config import Config, FamilyName, Source, SourceMap, read_config
 from leadscore.errors import ConfigError
 
 GOOD = """\
@@ -156,7 +157,7 @@ SENTENCES = """\
   line 30: snapshots.look_back: found 1d, expected at least the spacing (30d)
   line 32: features.windows: found 30d, 7d, expected different ones, shortest first
   line 33: features.half_lives: found 7d, 1w, expected different ones, shortest first
-  line 34: features.families.1: found 'drips', expected 'profile', 'volume', 'infusion', 'drip', 'sequence' or 'values'
+  line 34: features.families.1: found 'drips', expected <a family>
   line 35: model.l2: found '.nan', expected a number
   line 35: model.leaves: found '1', expected at least 2
   line 35: model.trees: found '1.5', expected a whole number
@@ -167,7 +168,9 @@ SENTENCES = """\
 
 
 def test_every_mistake_is_said_at_once_with_line_and_key_path(refusal):
-    assert refusal(MISTAKES) == SENTENCES.splitlines()
+    *families, last = map(repr, get_args(FamilyName))
+    expected = SENTENCES.replace("<a family>", f"{', '.join(families)} or {last}")
+    assert refusal(MISTAKES) == expected.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ CHEATS = {
         "    number = np.diff(view.asof.indptr)\n    return np.repeat(number, np.diff(view.asof.ptr))",
         "feature faxes sees the future",
     ),
+    "forgets when it was learned": (
+        "    own = view.bucket.indptr\n"  # noqa: ISC004 - two lines of code
+        "    return [(view.bucket.time[own[lead] : own[lead + 1]] < as_of).sum()"
+        " for lead, as_of in zip(view.snapshots.lead, view.snapshots.as_of)]",
+        "feature faxes sees the future",
+    ),
     "knows how it ended": (
         "    return view.leads.ended_at[view.snapshots.lead] < 2**62",
         "feature faxes sees the future",

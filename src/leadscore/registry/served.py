@@ -1,6 +1,8 @@
 """The face MLflow knows: a bundle that `mlflow models serve` and `mlflow.pyfunc.load_model` can use.
 
-MLflow keeps a copy of this file with each model and runs it to load the model: code and text, nothing pickled.
+MLflow keeps a copy of this file with each model and runs it to load the model: code and text, nothing pickled. It
+scores features that were computed elsewhere; the code of a family of the project's own is not in the model, nor run by
+it.
 """
 
 from __future__ import annotations

@@ -51,7 +51,6 @@ REQUIREMENTS = (
     "pyyaml",
     "scikit-learn",
     "scipy",
-    "scipy",
     "threadpoolctl",
 )
 

@@ -47,7 +47,7 @@ OURS = Contestant("ours", "features.ours")
 CONTESTANTS = (
     OURS,
     Contestant("polars", "features.peers.polars_", is_peer=True),
-    Contestant("polars_group_bys", "features.peers.polars_group_bys", is_peer=True),
+    Contestant("polars_arrays", "features.peers.polars_arrays", is_peer=True),
     Contestant("duckdb", "features.peers.duckdb_"),
     Contestant("pandas", "features.peers.pandas_", largest=1_000_000),
     Contestant("featuretools", "features.peers.featuretools_", is_peer=True, largest=20_000),

@@ -303,7 +303,8 @@ def build_history(leads: Leads, interactions: pa.Table, kinds: Mapping[str, Kind
     given = [kinds.get(word, Kind()) for word in kind.words]
     direction = _or_given(_coded(interactions["direction"]), kind, [item.direction for item in given])
     meaning = {"inbound": INBOUND, "outbound": OUTBOUND}
-    layer = interactions["layer"].fill_null(0).to_numpy()
+    layer = _filled(interactions["layer"].cast(pa.int16()), 0)
+    of_kind = np.array([*(item.layer or 0 for item in given), 0], dtype=np.int16)
     return History(
         indptr=np.searchsorted(lead, np.arange(len(leads) + 1)).astype(np.int64),
         time=_integers(interactions, "occurred_at"),
@@ -315,16 +316,19 @@ def build_history(leads: Leads, interactions: pa.Table, kinds: Mapping[str, Kind
         campaign=_coded(interactions["campaign_id"]),
         source=_coded(interactions["source_id"]),
         direction=np.array([*(meaning[word] for word in direction.words), NEITHER], dtype=np.int8)[direction.codes],
-        layer=np.where(layer > 0, layer, np.array([*(item.layer or 0 for item in given), 0])[kind.codes]).astype(
-            np.int16
-        ),
-        value=interactions["value"].cast(pa.float64()).fill_null(np.nan).to_numpy(),
+        layer=np.where(layer > 0, layer, of_kind[kind.codes]) if of_kind.any() else layer,
+        value=_filled(interactions["value"].cast(pa.float64()), np.nan),
     )
 
 
 def _integers(table: pa.Table, name: str) -> Moments:
-    values: Moments = table[name].cast(pa.int64()).fill_null(NEVER).to_numpy()
+    values: Moments = _filled(table[name].cast(pa.int64()), NEVER)
     return values
+
+
+def _filled(column: pa.ChunkedArray, instead: float) -> Any:
+    """Return a column as numbers; where nothing is missing, nothing is copied."""
+    return (column.fill_null(instead) if column.null_count else column).to_numpy()
 
 
 def _whole(column: pa.ChunkedArray) -> Any:
@@ -340,12 +344,15 @@ def _attributes(text: str | None) -> dict[str, str]:
 
 def _coded(column: pa.ChunkedArray) -> Coded:
     """Turn words into sorted codes, so that the codes do not depend on the order of rows."""
+    if column.null_count == len(column):
+        return Coded(np.full(len(column), -1, dtype=np.int32), ())
     encoded = _whole(column)
     words: list[str] = encoded.dictionary.to_pylist()
     order = sorted(range(len(words)), key=words.__getitem__)
     table = np.full(len(words) + 1, -1, dtype=np.int32)
     table[order] = np.arange(len(words), dtype=np.int32)
-    return Coded(table[encoded.indices.fill_null(-1).to_numpy()], tuple(words[code] for code in order))
+    indices = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    return Coded(table[indices.to_numpy()], tuple(words[code] for code in order))
 
 
 def _or_given(own: Coded, kind: Coded, given: list[str | None]) -> Coded:

@@ -238,7 +238,7 @@ def identity(columns: Iterable[Column | str]) -> str:
         name = column if isinstance(column, str) else column.name
         value = f"{name}::varchar"
         parts.append(f"case when {name} is not null then '{name}=' || strlen({value}) || ':' || {value} || ';' end")
-    return f"md5(concat({', '.join(parts)}))"
+    return f"unhex(md5(concat({', '.join(parts)})))"
 
 
 def bucket_of(key: str, buckets: int) -> str:

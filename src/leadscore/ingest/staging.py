@@ -115,7 +115,7 @@ def make_stage(engine: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = [f"{column.name} {_STAGE_TYPES.get(column.type, 'varchar')}" for column in table.columns]
     engine.execute(f"""
         create temp table stage_{table.name} (
-            file integer, record bigint, {", ".join(columns)}, digest varchar, excluded boolean, broken varchar
+            file integer, record bigint, {", ".join(columns)}, digest blob, excluded boolean, broken varchar
         )
     """)
 

@@ -98,7 +98,8 @@ def _ablated(config: Config, as_of: int, trials: Sequence[Trial]) -> AblationRes
         mlflow=asdict(recorded),
     )
     with explained_disk_trouble(config.out_path):
-        write_ablation(result.path, result.to_dict())
+        told = {name: value for name, value in result.to_dict().items() if name not in ("path", "mlflow")}
+        write_ablation(result.path, told)  # where it lies is no part of it
     return result
 
 

@@ -1,11 +1,12 @@
 """leadscore's own engine: bucket by bucket, store -> history -> as-of operators -> Parquet.
 
-Two buckets at a time, one thread each: reading, operators and writing all let go of the interpreter, so the two cores
-are busy, and no more than two buckets are ever in memory.
+A bucket per thread, and one thread more than there are cores: reading, operators and writing all let go of the
+interpreter, so every core is busy while one bucket waits for the disk, and only so many buckets are ever in memory.
 """
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from leadscore.timeline import Moments
 
 Column = npt.NDArray[np.float32]
 
-THREADS = 2
+THREADS = (os.cpu_count() or 1) + 1
 _BATCH = 2**20  # values handed to an encoder at once: a whole column of a bucket
 _WINDOWS = np.array(WINDOWS, dtype=np.int64) * DAY
 _HALF_LIVES = np.array(HALF_LIVES, dtype=np.int64) * DAY
@@ -95,4 +96,6 @@ def warm_up() -> None:
 
 
 if __name__ == "__main__":
+    # Threads that grow Arrow's own pool side by side wait for the kernel; the system's allocator does not make them.
+    pa.set_memory_pool(pa.system_memory_pool())
     answer(compute, leadscore.__version__, warm_up)

@@ -37,8 +37,9 @@ COLUMNS = COUNTS + TOTALS + RECENCIES + TEMPERATURES + KINDS_SEEN + CHANNELS_SEE
 """Counts and totals in windows; days since the last of a kind, missing when there is none; Σ 2^(-age / half-life) over
 all events; different kinds and channels in windows."""
 
-CODEC = "lz4"
-"""Of the answers: everybody writes it, and it costs next to nothing, so that the bench weighs features, not zlib."""
+CODEC = "none"
+"""Of the answers: nobody compresses, so that the bench weighs features, not compressors. Polars and DuckDB call it
+`uncompressed`."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import duckdb
 from features.question import (
     CHANNELS,
     CHANNELS_SEEN,
-    CODEC,
     COUNTS,
     DAY,
     HALF_LIVES,
@@ -51,7 +50,7 @@ def compute(task: Task) -> None:
         ))  # fmt: skip
         connection.execute(_RING_OF, [list(column) for column in zip(*_ring_of(edges, moments), strict=True)])
         connection.execute(_ANSWER.format(
-            target=task.target(), codec=CODEC, leads=_array(task.leads), moments=_array(moments),
+            target=task.target(), codec="uncompressed", leads=_array(task.leads), moments=_array(moments),
             summed=_listed(f"sum(count_{i})::usmallint as count_{i}" for i in _CODES),
             windows=_listed(_windows()), carried=_listed(_carried(moments)),
             newest=_listed(f"max(last_{i}) as last_{i}" for i in _CODES),

@@ -9,7 +9,6 @@ import polars as pl
 from features.question import (
     CHANNELS,
     CHANNELS_SEEN,
-    CODEC,
     COLUMNS,
     COUNTS,
     DAY,
@@ -53,7 +52,7 @@ def compute(task: Task) -> None:
         .select("lead_id", pl.lit(as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"), *COLUMNS)
         for as_of in task.as_of
     ]
-    pl.concat(pl.collect_all(per_moment)).write_parquet(task.target(), compression=CODEC, statistics=False)
+    pl.concat(pl.collect_all(per_moment)).write_parquet(task.target(), compression="uncompressed", statistics=False)
 
 
 def _columns(as_of: int) -> Iterator[pl.Expr]:

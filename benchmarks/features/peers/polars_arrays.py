@@ -14,7 +14,6 @@ import polars as pl
 from features.question import (
     CHANNELS,
     CHANNELS_SEEN,
-    CODEC,
     COLUMNS,
     COUNTS,
     DAY,
@@ -44,7 +43,7 @@ def compute(task: Task) -> None:
     frame = rows.lazy().select("lead_id", "as_of", *_in_windows(running), *_recencies(running, events["t"]))
     frame = frame.with_columns(*_kinds_seen(), *warm, as_of=pl.col("as_of").cast(pl.Datetime("us", "UTC")))
     frame.select("lead_id", "as_of", *COLUMNS).collect().write_parquet(
-        task.target(), compression=CODEC, statistics=False
+        task.target(), compression="uncompressed", statistics=False
     )
 
 

@@ -57,11 +57,15 @@ def read(lake: Lake, bucket: int, before: int) -> pa.Table:
 
 def of_kinds(table: pa.Table, kinds: Sequence[str]) -> pa.Table:
     """Select the interactions of some kinds."""
+    if not kinds:
+        return table.slice(0, 0)
     return table.filter(pa.array(_is_one_of(table, kinds)))
 
 
 def without_kinds(table: pa.Table, kinds: Sequence[str]) -> pa.Table:
     """Leave out the interactions of some kinds."""
+    if not kinds:
+        return table
     unwanted = _is_one_of(table, kinds)
     return table.filter(pa.array(~unwanted)) if unwanted.any() else table
 
@@ -75,7 +79,7 @@ def _is_one_of(table: pa.Table, kinds: Sequence[str]) -> npt.NDArray[np.bool_]:
 
 def _read_file(uri: str) -> pa.Table:
     file = pq.ParquetFile(uri, read_dictionary=list(WORDS))
-    table = file.read(columns=SCHEMA.names)
+    table = file.read(columns=SCHEMA.names, use_threads=False)  # a bucket is too little to share out
     return table.select(SCHEMA.names).cast(SCHEMA)
 
 

@@ -75,18 +75,18 @@ _MEND = "If someone changed the folder `store`: bring back a copy, or remove it 
 _SAY_AFTER_SECONDS = 2.0
 _ASK_EVERY_SECONDS = 0.05
 _LOOKS_AFTER_FAILURE = 5
+_BATCH = 2**20  # rows
 _AS_STEPS = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
 # Snappy is read twice as fast as Zstandard, and sorted moments are smaller as steps than as a dictionary. The other
 # tables come sorted by bucket, and whoever reads one bucket passes over the row groups of the others.
 _WRITERS = {
     True: WriterProperties(
         compression="SNAPPY",
-        max_row_group_size=128 * 1024,
+        max_row_group_size=_BATCH,  # then a column comes in one piece
         column_properties=dict.fromkeys(("occurred_at", "known_at"), _AS_STEPS),
     ),
     False: WriterProperties(compression="ZSTD", max_row_group_size=16 * 1024),
 }
-_BATCH = 2**20  # rows
 _ROOM_PER_BYTE = 1.5
 _ROOM_FOR_LOGS = 256 * 1024
 

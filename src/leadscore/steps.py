@@ -406,7 +406,11 @@ def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lak
         inputs={name: (str(lake.path / name), version) for name, version in lake.versions().items() if name != "files"},
         cohort=last.judged if last else None,
         baselines={name: chances for name, chances in last.chances.items() if name != "model"} if last else {},
-        tables={"backtest": _backtest_table(summary), "catalogue": _catalogue_table(bundle)},
+        tables={
+            "backtest": _backtest_table(summary),
+            "catalogue": _catalogue_table(bundle),
+            "warmth": _warmth_table(bundle),
+        },
         configuration=config.model_dump_json(indent=1),
         tags={
             "as_of": show_moment(bundle.as_of),
@@ -446,6 +450,16 @@ def _backtest_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) ->
         for name, metrics in figures.items()
     ]
     return pd.DataFrame(rows)
+
+
+def _warmth_table(bundle: Bundle) -> pd.DataFrame:
+    """One row per kind (its weight) and per channel (its half-life in days) of the temperature; none without it."""
+    warmth = bundle.facts["warmth"]
+    rows = [("weight", kind, weight) for kind, weight in warmth.get("weights", {}).items()]
+    if warmth:
+        rows.append(("half_life_days", "overall", warmth["half_life_days"]))
+    rows += [("half_life_days", channel, days) for channel, days in warmth.get("half_lives_days", {}).items()]
+    return pd.DataFrame(rows, columns=["what", "of", "value"])
 
 
 def _catalogue_table(bundle: Bundle) -> pd.DataFrame:

@@ -258,7 +258,7 @@ def build_leads(
     """
     ids: list[str] = leads["lead_id"].to_pylist()
     keys, first = np.unique(np.array(ids, dtype=object), return_index=True)
-    last = np.append(first[1:], len(ids)) - 1
+    last = np.append(first, len(ids))[1:] - 1
     place = {str(key): row for row, key in enumerate(keys)}
     known_at, closes_at = _integers(leads, "known_at"), _integers(leads, "closes_at")
     said_no = standing_objections(consents.to_pylist())

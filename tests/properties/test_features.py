@@ -31,27 +31,33 @@ WORDS = vocabulary(
 FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def _matrix(company, pairs, workload=None):
+# Weeks after the strategies' January until clocks change. In Auckland noon in UTC is midnight, but not in summer.
+CLOCKS = st.sampled_from([("UTC", 0), ("Europe/Paris", 12), ("Pacific/Auckland", 13), ("Pacific/Auckland", 38)])
+
+
+def _matrix(company, pairs, workload=None, words=WORDS):
     leads, history = company.bucket()
     if workload is not None:
         leads = replace(leads, workload=workload)
-    return build_matrix(leads, history, looks(leads, pairs), WORDS)
+    return build_matrix(leads, history, looks(leads, pairs), words)
 
 
 def _same_bits(left, right):
     return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
 
 
-@given(company=companies())
+@given(company=companies(), clocks=CLOCKS)
 @FEW
-def test_families_equal_their_slow_reference(company):
+def test_families_equal_their_slow_reference(company, clocks):
+    zone, weeks = clocks
+    company, words = company.shifted(weeks * 7 * DAY), replace(WORDS, time_zone=zone)
     pairs = company.pairs()
-    found = _matrix(company, pairs)
+    found = _matrix(company, pairs, words=words)
     # Among interactions of one moment the store decides the order; the reference takes it from there.
     stored = {lead: _in_stored_order(company, lead) for lead in company.lead_ids}
     for (lead, as_of), row in zip(pairs, found, strict=True):
-        expected = slow.snapshot(slow.Case(company, stored, lead, as_of), WORDS)
-        names = [feature.name for feature in catalogue(WORDS)]
+        expected = slow.snapshot(slow.Case(company, stored, lead, as_of), words)
+        names = [feature.name for feature in catalogue(words)]
         assert sorted(expected) == sorted(names)
         wanted = np.array([expected[name] for name in names], np.float64).astype(np.float32)
         np.testing.assert_allclose(row, wanted, rtol=1e-5, err_msg=f"{lead} {as_of}")
@@ -237,3 +243,8 @@ def test_every_catalogue_names_its_columns_once_and_can_say_any_value(kinds, num
                     assert said
                     assert "{value}" not in said
                     assert "{{" not in said or "{{" in "".join([*kinds, *numbers, *words])
+
+
+def test_an_empty_bucket_has_every_column_and_no_row():
+    leads, history = bucket((), ())
+    assert build_matrix(leads, history, looks(leads, []), WORDS).shape == (0, len(catalogue(WORDS)))

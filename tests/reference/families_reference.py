@@ -10,7 +10,9 @@ import math
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -128,12 +130,13 @@ def volume(case, vocabulary):
     return found
 
 
-def drip(case, vocabulary):  # noqa: ARG001 - as all families
+def drip(case, vocabulary):
     times, as_of = [row["occurred_at"] for row in case.own()], case.as_of
     between = [later - earlier for earlier, later in itertools.pairwise(times)]  # whole, so that a microsecond shows
     mean = statistics.fmean(between) if between else NAN
-    per_day = Counter(time // DAY for time in times)
-    per_week = Counter(week(time) for time in times)
+    zone = ZoneInfo(vocabulary.time_zone)
+    per_day = Counter(day(time, zone) for time in times)
+    per_week = Counter(week(time, zone) for time in times)
     return {
         "gap_mean_days": mean / DAY,
         "gap_variation": statistics.pstdev(between) / mean if len(between) > 1 and mean > 0 else NAN,
@@ -142,13 +145,19 @@ def drip(case, vocabulary):  # noqa: ARG001 - as all families
         "busiest_day_share": max(per_day.values()) / len(times) if times else NAN,
         "active_days": len(per_day),
         "active_weeks": len(per_week),
-        "drip_index": drip_index(per_week, week(as_of - 1)) if len(times) > 1 else NAN,
+        "drip_index": drip_index(per_week, week(as_of - 1, zone)) if len(times) > 1 else NAN,
     }
 
 
-def week(time):
-    """Number of the week, Monday first; 1970-01-05 was a Monday."""
-    return (time - 4 * DAY) // (7 * DAY)
+def day(time, zone):
+    """Number of the day on the wall calendar there, 1970-01-01 being 0."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time)).astimezone(zone)
+    return local.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def week(time, zone):
+    """Number of the week there, Monday first; 1970-01-05 was a Monday."""
+    return (day(time, zone) - 4) // 7
 
 
 def drip_index(per_week, now):

@@ -303,7 +303,8 @@ def build_history(leads: Leads, interactions: pa.Table, kinds: Mapping[str, Kind
     given = [kinds.get(word, Kind()) for word in kind.words]
     direction = _or_given(_coded(interactions["direction"]), kind, [item.direction for item in given])
     meaning = {"inbound": INBOUND, "outbound": OUTBOUND}
-    layer = _filled(interactions["layer"].cast(pa.int16()), 0)
+    # No layer lies so deep, but a source may say so: what int16 cannot hold is as deep as it can.
+    layer = _filled(interactions["layer"], 0).clip(0, np.iinfo(np.int16).max).astype(np.int16)
     of_kind = np.array([*(item.layer or 0 for item in given), 0], dtype=np.int16)
     return History(
         indptr=np.searchsorted(lead, np.arange(len(leads) + 1)).astype(np.int64),

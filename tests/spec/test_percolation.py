@@ -32,6 +32,18 @@ def test_depth_grows_layer_by_layer():
     )
 
 
+def test_layers_deeper_than_any_in_training_are_the_core_and_those_below_one_are_none():
+    assert_features(
+        touches("1 -100000", "2 100000"),
+        """
+        lead_id | as_of | deepest_layer
+        ada     | 2     | 0
+        ada     | 3     | 3
+        """,
+        WORDS,
+    )
+
+
 def test_repeating_the_surface_never_raises_depth():
     assert_features(
         touches("1 1", "2 1", "3 1", "4 1"),

@@ -155,6 +155,7 @@ BROKEN = {
     HEAD.replace("{value} faxes", "{number} faxes") + COUNTS: "the en sentence of feature faxes cannot be said",
     HEAD.replace('"fr"', '"de"') + COUNTS: "feature faxes has no sentence in fr",
     HEAD.replace('"count"', '"pages"') + COUNTS: "feature faxes has an unknown unit",
+    HEAD.replace("(unit", '(missing="no fax", direction=1, unit') + COUNTS: "feature faxes has a direction and may be",
     HEAD + COUNTS + HEAD.partition("\n\n")[2].replace("def faxes", "def more").replace("(unit", '(name="faxes", unit')
     + COUNTS: "feature faxes is named twice",
 }  # fmt: skip
@@ -233,6 +234,17 @@ def test_what_the_code_raises_on_real_data_shows_none_of_them(project):
     with pytest.raises(ConfigError, match=r"paper\.py, line 7: raised ValueError\.$") as told:
         build_matrix(leads, history, looks(leads, [("ada", day("4"))]), words)
     assert "ada" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("odd", "sentence"), [("inf", "infinite somewhere"), ("nan", "missing somewhere, unannounced")]
+)
+def test_on_real_data_each_value_is_what_the_catalogue_says_too(project, odd, sentence):
+    text = HEAD + f"    if 'ada' in view.leads.lead_id: return np.full(len(view.snapshots), np.{odd})\n" + COUNTS
+    words = settled(project(text))
+    leads, history = WORLD
+    with pytest.raises(ConfigError, match=rf"paper\.py: feature faxes is {sentence}"):
+        build_matrix(leads, history, looks(leads, [("ada", day("4"))]), words)
 
 
 def test_without_own_families_nothing_is_run():

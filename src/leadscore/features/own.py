@@ -126,7 +126,19 @@ class OwnFamily:
             return tuple(listed(vocabulary))
 
     def compute(self, view: View, vocabulary: Vocabulary) -> Matrix:
-        """Compute the columns, one row per snapshot."""
+        """Compute the columns, one row per snapshot; on real data, too, each value is what the catalogue says."""
+        matrix = self._computed(view, vocabulary)
+        features, rows = self.catalogue(vocabulary), len(view.snapshots)
+        if matrix.shape != (rows, len(features)):
+            raise _broken(
+                self.file,
+                f"compute gives {matrix.shape} for {rows} snapshots and {len(features)} features",
+                "One row per snapshot, one column per entry of the catalogue, in its order.",
+            )
+        _check_values(self.file, features, matrix)
+        return matrix
+
+    def _computed(self, view: View, vocabulary: Vocabulary) -> Matrix:
         with _explained(self.file):
             if hasattr(self.module, "compute"):
                 matrix: Matrix = np.asarray(self.module.compute(view, vocabulary), dtype=np.float32)
@@ -285,6 +297,9 @@ def _check_catalogue(family: OwnFamily, features: Sequence[Feature]) -> None:
         if listed.unit not in get_args(Unit) or listed.direction not in (-1, 0, 1):
             hint = f"Units: {', '.join(get_args(Unit))}; directions: -1, 0, 1."
             raise _broken(family.file, f"{what} has an unknown unit or direction", hint)
+        if listed.direction and listed.missing:
+            hint = "Return a number where nothing is known, or leave the direction out."
+            raise _broken(family.file, f"{what} has a direction and may be missing", hint)
         _check_sentences(family.file, listed)
 
 
@@ -303,6 +318,17 @@ def _check_sentences(file: OwnFile, listed: Feature) -> None:
             raise _broken(file, f"the {language} sentence of {what} is empty", "Say what a person should read.")
 
 
+def _check_values(file: OwnFile, features: Sequence[Feature], matrix: Matrix) -> None:
+    """Each value is a number that float32 holds, or missing where the catalogue says what that means."""
+    for listed, column in zip(features, matrix.T, strict=True):
+        if np.isinf(column).any():
+            hint = "Write NaN instead; mind divisions by zero, and values beyond 3.4e38."
+            raise _broken(file, f"feature {listed.name} is infinite somewhere", hint)
+        if np.isnan(column).any() and not listed.missing:
+            hint = 'Say what that means with missing="…", or return a number.'
+            raise _broken(file, f"feature {listed.name} is missing somewhere, unannounced", hint)
+
+
 @dataclass(frozen=True)
 class _Trial:
     """A family on one company."""
@@ -318,30 +344,12 @@ class _Trial:
         if "context" not in self.vocabulary.families:
             leads = replace(leads, workload=None)  # as on real data, where it is read for that family only
         views = looks(leads, history, snapshots(leads, pairs))
-        parts = [self._block(view) for view in views]
-        return np.concatenate(parts)
-
-    def _block(self, view: View) -> Matrix:
-        block = self.family.compute(view, self.vocabulary)
-        if block.shape != (len(view.snapshots), len(self.features)):
-            raise _broken(
-                self.family.file,
-                f"compute gives {block.shape} for {len(view.snapshots)} snapshots and {len(self.features)} features",
-                "One row per snapshot, one column per entry of the catalogue, in its order.",
-            )
-        return block
+        return np.concatenate([self.family.compute(view, self.vocabulary) for view in views])
 
     def check_values(self) -> None:
-        """Each value is a number that float32 holds, or missing where the catalogue says what that means."""
-        values = self.matrix(self.world, self.world.pairs())
+        """Each value is what the catalogue says, and where nobody is asked about there is none."""
+        self.matrix(self.world, self.world.pairs())
         self.matrix(self.world, [])
-        for listed, column in zip(self.features, values.T, strict=True):
-            if np.isinf(column).any():
-                hint = "Write NaN instead; mind divisions by zero, and values beyond 3.4e38."
-                raise _broken(self.family.file, f"feature {listed.name} is infinite somewhere", hint)
-            if np.isnan(column).any() and not listed.missing:
-                hint = 'Say what that means with missing="…", or return a number.'
-                raise _broken(self.family.file, f"feature {listed.name} is missing somewhere, unannounced", hint)
 
     def check_repeats(self) -> None:
         """The same question has the same answer."""

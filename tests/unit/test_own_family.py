@@ -90,6 +90,8 @@ def test_a_family_may_be_written_as_those_of_leadscore_are(project):
     assert [f.name for f in catalogue(words) if f.family == "paper"] == ["faxes_7d", "faxes_30d", "faxes_90d"]
     idle = settled(project(dedent(text).replace('"fax" in', '"telex" in')))
     assert (idle.off["paper"], idle.own) == ("nobody faxes", {})
+    silent = settled(project(dedent(text).replace('return ""', "return None")))
+    assert silent.families[-1] == "paper"
 
 
 CHEATS = {
@@ -136,6 +138,7 @@ CHEATS = {
     ),
     "gives too few numbers": ("    return [1.0, 2.0]", r"feature faxes gives an array of shape \(2,\) for"),
     "breaks": ("    return 1 / 0", "line 7: raised ZeroDivisionError"),
+    "ends the process": ("    raise SystemExit(0)", "line 7: raised SystemExit"),
 }
 
 
@@ -245,6 +248,15 @@ def test_on_real_data_each_value_is_what_the_catalogue_says_too(project, odd, se
     leads, history = WORLD
     with pytest.raises(ConfigError, match=rf"paper\.py: feature faxes is {sentence}"):
         build_matrix(leads, history, looks(leads, [("ada", day("4"))]), words)
+
+
+def test_what_the_code_prints_leaves_standard_output_to_the_command(project, capsys):
+    words = settled(project("print('loaded')\n" + HEAD + "    print('asked')\n" + COUNTS))
+    leads, history = WORLD
+    build_matrix(leads, history, looks(leads, [("ada", day("4"))]), words)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "loaded\nasked\n" in told.err
 
 
 def test_without_own_families_nothing_is_run():

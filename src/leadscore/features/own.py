@@ -11,7 +11,7 @@ import ast
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -115,7 +115,7 @@ class OwnFamily:
     def needs(self, vocabulary: Vocabulary) -> str:
         """Say why the family is off; empty when it is on."""
         with _explained(self.file):
-            return str(getattr(self.module, "needs", lambda _: "")(vocabulary))
+            return str(getattr(self.module, "needs", lambda _: "")(vocabulary) or "")  # None: it says nothing
 
     def catalogue(self, vocabulary: Vocabulary) -> tuple[Feature, ...]:
         """List the columns."""
@@ -203,15 +203,18 @@ def _run(file: OwnFile) -> OwnFamily:
 def _explained(file: OwnFile) -> Iterator[None]:
     """Turn whatever the file's code raises into a ConfigError that names the line.
 
-    The error's own words stay out: on real data they may hold a person's.
+    The error's own words stay out: on real data they may hold a person's. What the code prints goes to standard error:
+    standard output is the command's, which may have promised one JSON object there.
     """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except ConfigError:
         raise
     except SyntaxError as error:
-        raise ConfigError(f"{file.path}, line {error.lineno}: is no Python ({error.msg}).", "Mend the line.") from error
-    except Exception as error:
+        place = f", line {error.lineno}" if error.lineno else ""
+        raise ConfigError(f"{file.path}{place}: is no Python ({error.msg}).", "Mend the line.") from error
+    except (Exception, SystemExit) as error:  # an exit would end the night's run as if all were done
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.path]
         place = f", line {lines[-1]}" if lines else ""
         raise ConfigError(f"{file.path}{place}: raised {type(error).__name__}.") from error
@@ -225,7 +228,8 @@ def _cause_told() -> Iterator[None]:
     except ConfigError as error:
         if error.hint or error.__cause__ is None:
             raise
-        raise ConfigError(error.message, f"Python says: {error.__cause__}.") from error.__cause__
+        said = traceback.format_exception_only(error.__cause__)[-1].strip()
+        raise ConfigError(error.message, f"Python says: {said}") from error.__cause__
 
 
 def _broken(file: OwnFile, what: str, hint: str) -> ConfigError:

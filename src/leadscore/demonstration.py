@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
     ingested = steps.ingest(config, seen_at)
     trained = steps.train(config, as_of, seen_at)
     result = steps.RunResult(ingested, trained, steps.score(config, as_of))
-    return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), _mlflow_command(config))
+    return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), mlflow_command(config))
 
 
 def _claim(folder: Path, arguments: Mapping[str, int | str]) -> None:
@@ -101,6 +102,8 @@ def _with_oracle(cohort: Cohort, hazard: Mapping[tuple[str, int], float]) -> Coh
     return replace(cohort, chances={**cohort.chances, "oracle": oracle})
 
 
-def _mlflow_command(config: Config) -> str:
+def mlflow_command(config: Config) -> str:
+    """Write the command that shows the experiments, as a shell wants it."""
     program, database = Path(sys.executable).with_name("mlflow"), (config.state_path / "mlflow.db").resolve()
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {program} ui --workers 1 --backend-store-uri sqlite:///{database}"
+    command = [str(program), "ui", "--workers", "1", "--backend-store-uri", f"sqlite:///{database}"]
+    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {shlex.join(command)}"

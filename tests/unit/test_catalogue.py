@@ -18,6 +18,8 @@ WORDS = vocabulary(
     labels={"mail": {"fr": "courriel"}},
     numbers=("size",),
     categories={"country": ("FR",)},
+    families=("profile", "volume", "infusion", "drip", "capillarity", "power", "sequence", "values"),
+    columns=("account", "content", "direction", "value"),
 )
 
 
@@ -48,7 +50,16 @@ WORDS = vocabulary(
         ("profile_size", NAN, "size: not known", "size : inconnu"),
         ("value_last", 0, "last value 0", "dernière valeur 0"),
         ("value_last", NAN, "no value so far", "aucune valeur jusqu'ici"),
-        ("value_sum_7d", 0, "no value in the last 7 days", "aucune valeur en 7 jours"),
+        # Values may add up to 0, and what is smoothed is a guess before there is anything to count.
+        ("value_sum_7d", 0, "no value in the last 7 days, or 0 in all", "aucune valeur en 7 jours, ou 0 au total"),
+        (
+            "response_rate",
+            0.5,
+            "share of our contacts they answer, estimated: 50 %",
+            "part estimée de nos sollicitations suivies d'une réponse : 50 %",
+        ),
+        ("warmth_2d", 4.3e-11, "no warmth of all interactions", "plus aucune chaleur de « toutes les interactions »"),
+        ("hottest_colleague", 4.3e-11, "warmth of the hottest colleague: 0 (half-life 2 days)", None),
         ("gap_variation", 0, "variation of the pauses: 0", "variation des pauses : 0"),
         ("gap_variation", NAN, "too few interactions for a rhythm", "trop peu d'interactions pour un rythme"),
     ],

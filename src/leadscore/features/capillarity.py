@@ -299,8 +299,8 @@ def _spread(vocabulary: Vocabulary) -> list[Feature]:
     return [
         _feature(
             f"woken_colleagues_{name}", f"{NAME}.spread", "count",
-            f"colleagues active for the first time in the last {span(length, 'en')}: {{value}}",
-            f"collègues actifs pour la première fois en {span(length, 'fr')} : {{value}}",
+            f"colleagues whose first activity lies in the last {span(length, 'en')}: {{value}}",
+            f"collègues dont la première activité remonte à moins de {span(length, 'fr')} : {{value}}",
         )
         for name, length in _windows(vocabulary).items()
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from leadscore.timeline import DAY, HOUR, MINUTE
 Unit = Literal["count", "days", "share", "amount", "flag", "warmth", "ratio"]
 Words = Mapping[str, str]
 
+_FELT = 0.005  # less than half a hundredth of a touch is no warmth to people, and would be said as 4.3e-11
 _SPANS = (
     (DAY, {"en": ("day", "days"), "fr": ("jour", "jours")}),
     (HOUR, {"en": ("hour", "hours"), "fr": ("heure", "heures")}),
@@ -57,6 +58,8 @@ class Feature:
 
     def say(self, value: float, language: str) -> str:
         """Say the value of one lead in a sentence."""
+        if self.unit == "warmth" and abs(value) < _FELT:
+            value = 0.0
         nothing = math.isnan(value) or (value == 0 and not self.missing)
         if nothing:
             return self.absent[language].format()  # braces of a word are doubled there, too; see `literal`

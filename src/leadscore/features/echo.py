@@ -112,8 +112,11 @@ def _heard(sender: str) -> Feature:
     en, fr = _SENDERS[sender]["en"], _SENDERS[sender]["fr"]
     return Feature(
         f"heard_{sender}", NAME, f"echo.{sender}", "count", "",
-        {"en": f"{{value}} × {en}", "fr": f"{{value}} × {fr}"},
-        {"en": f"no {en}", "fr": f"pas de {fr}"},
+        {
+            "en": f"{en} long enough ago to judge by: {{value}}",
+            "fr": f"{fr} assez anciens pour en juger : {{value}}",
+        },
+        {"en": f"no {en} to judge by yet", "fr": f"pas encore de {fr} dont on puisse juger"},
     )  # fmt: skip
 
 
@@ -123,7 +126,10 @@ def _echo(sender: str) -> tuple[Feature, ...]:
     return (
         Feature(
             f"taken_up_{sender}", NAME, f"echo.{sender}", "share", "",
-            {"en": f"takes up {{value}} of {en}", "fr": f"donne suite à {{value}} des {fr}"},
+            {
+                "en": f"share of {en} taken up, estimated: {{value}}",
+                "fr": f"part estimée des {fr} suivis d'effet : {{value}}",
+            },
             none,
             skewed=False,
             direction=1,
@@ -131,8 +137,8 @@ def _echo(sender: str) -> tuple[Feature, ...]:
         Feature(
             f"echo_lift_{sender}", NAME, f"echo.{sender}", "ratio", "",
             {
-                "en": f"after {en}, {{value}} times as active as usual",
-                "fr": f"activité après les {fr} : {{value}} fois l'habitude",
+                "en": f"activity after {en}, estimated: {{value}} times the usual",
+                "fr": f"activité estimée après les {fr} : {{value}} fois l'habitude",
             },
             none,
             direction=1,

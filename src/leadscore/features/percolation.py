@@ -51,7 +51,8 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
 
     * `deepest_layer`: the greatest layer touched. `depth_in_order`: how many layers were touched one after the other,
       1 first; repeating a layer or skipping one leads no deeper.
-    * `stalled_layer`: the layer after those in order, as long as a deeper one than it was touched but not it.
+    * `stalled_layer`: the layer after those in order, as long as a deeper one than it was touched but not it in
+      its turn.
     * `layer_share_<k>`: different items touched, by the number there was in training, at most 1.
     * `layer_days_<k>`: days during which the newest layer touched was this one.
     * `depth_gained_<window>`: `depth_in_order` now less that of the touches before the window.

@@ -192,8 +192,8 @@ def _pull_share(window: str, vocabulary: Vocabulary) -> Feature:
     return Feature(
         f"pull_share_{window}", NAME, "power.pull_share", "share", "",
         {
-            "en": f"share of touches of their own {when['en']}: {{value}}",
-            "fr": f"part des démarches du contact {when['fr']} : {{value}}",
+            "en": f"share of touches of their own {when['en']}, estimated: {{value}}",
+            "fr": f"part estimée des démarches du contact {when['fr']} : {{value}}",
         },
         {"en": f"no touch of their own {when['en']}", "fr": f"aucune démarche du contact {when['fr']}"},
         skewed=False,
@@ -208,7 +208,10 @@ def _pressure(name: str, length: int) -> Feature:
             "en": f"pressure of unanswered contacts from us: {{value}} (half-life {span(length, 'en')})",
             "fr": f"pression de nos sollicitations sans réponse : {{value}} (demi-vie {span(length, 'fr')})",
         },
-        {"en": "no unanswered contact from us", "fr": "aucune sollicitation sans réponse"},
+        {
+            "en": "no pressure of unanswered contacts from us",
+            "fr": "aucune pression de sollicitations sans réponse",
+        },
         direction=-1,
     )  # fmt: skip
 
@@ -217,7 +220,10 @@ def _answers() -> tuple[Feature, ...]:
     return (
         Feature(
             "response_rate", NAME, "power.response", "share", "",
-            {"en": "answers {value} of our contacts", "fr": "répond à {value} de nos sollicitations"},
+            {
+                "en": "share of our contacts they answer, estimated: {value}",
+                "fr": "part estimée de nos sollicitations suivies d'une réponse : {value}",
+            },
             {"en": "never answers us", "fr": "ne nous répond jamais"},
             skewed=False,
             direction=1,

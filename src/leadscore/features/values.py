@@ -65,10 +65,12 @@ def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Voc
             f"value_{what}_{window}", NAME, f"values.{what}", "amount",
             "" if what == "sum" else "no value in the window",  # the sum of nothing is 0
             {"en": f"{en} {{value}} {when['en']}", "fr": f"{fr} {{value}} {when['fr']}"},
-            {"en": f"no value {when['en']}", "fr": f"aucune valeur {when['fr']}"},
+            # Values of either sign may add up to 0.
+            {"en": f"no value {when['en']}{more['en']}", "fr": f"aucune valeur {when['fr']}{more['fr']}"},
         )
         for window in windows
         for when in [within(window, vocabulary)]
+        for more in [{"en": ", or 0 in all", "fr": ", ou 0 au total"} if what == "sum" else {"en": "", "fr": ""}]
     ]  # fmt: skip
 
 

@@ -155,6 +155,7 @@ def test_each_snapshot_sees_what_had_happened_and_was_known(company, most_rows):
     found = []
     for view in views(leads, history, snapshots, most_rows):
         sees = view.asof
+        assert view.history is history or len(view.history) <= most_rows or len(sees.ptr) == 2, "memory is bounded"
         for viewer in range(len(sees.ptr) - 1):
             rows = np.arange(*sees.indptr[viewer : viewer + 2])
             moments = sees.as_of[slice(*sees.ptr[viewer : viewer + 2])]

@@ -131,6 +131,10 @@ CHEATS = {
         "    return np.random.default_rng().random(len(view.snapshots))",
         "feature faxes gives another value when asked again",
     ),
+    "looks at the clock, whose seconds float32 does not hold": (
+        "    import time\n    return np.full(len(view.snapshots), time.time())",
+        "feature faxes gives another value when asked again",
+    ),
     "is infinite": ("    return np.full(len(view.snapshots), np.inf)", "feature faxes is infinite somewhere"),
     "is missing without a meaning": (
         "    return asof.age_of_last(view.asof, view.history.kind.recode(('fax',)), 1)[:, 0]",
@@ -178,9 +182,20 @@ def test_a_name_that_a_built_in_feature_has_is_refused(project):
 
 
 def test_the_words_a_file_looks_for_are_tried_on_it():
-    assert words_of(HEAD + COUNTS) == ("count", "en", "fax", "fr")
+    assert words_of(HEAD + COUNTS) == ("fax",)
     # A cheat on one kind only, which no fixed set of words would meet.
     assert "W_Nabellen" in words_of('x = "W_Nabellen"; y = "far too long a text to be a word of the data, surely"')
+
+
+def test_a_cheat_on_one_kind_is_found_out_whatever_its_name_among_many(project):
+    others = "".join(f"    view.history.kind.recode(('aa {n}',))\n" for n in range(30))
+    cheat = others + (
+        "    fax = np.append(0, np.cumsum(view.history.kind.recode(('fax and more',)) == 0))\n"
+        "    number = fax[view.asof.indptr[1:]] - fax[view.asof.indptr[:-1]]\n"
+        "    return np.repeat(number, np.diff(view.asof.ptr))\n"
+    )
+    with pytest.raises(ConfigError, match="feature faxes sees the future"):
+        load_own(project(HEAD + cheat))
 
 
 def test_the_file_names_the_configuration_by_its_content_not_by_its_place(project, tmp_path):

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 KINDS = ("call", "mail", "visit")
 _BEGIN = 19_723 * DAY  # 2024-01-01
 _LENGTH = 120  # days
-_LEADS, _INTERACTIONS = 9, 150
+_LEADS, _INTERACTIONS, _MORE = 9, 150, 5  # so many more for each word that is looked for
 _CONVERTED, _ENDS = ("won",), ("won", "lost")
 _TIMES = ("created_at", "closes_at", "occurred_at", "known_at")
 _LEAD = ("lead_id", "account_id", "referrer_id", "created_at", "closes_at", "known_at", "attributes")
@@ -141,7 +141,7 @@ def _interactions(chance: np.random.Generator, names: Sequence[str], words: Sequ
         "campaign_id": [None, "spring", "autumn", *words], "source_id": [None, None, "press", *words],
         "value": [None, -2.5, 0.0, 7.0, 40.0, 1e39],
     }  # fmt: skip
-    times = _BEGIN + chance.integers(0, _LENGTH * DAY, _INTERACTIONS)
+    times = _BEGIN + chance.integers(0, _LENGTH * DAY, _INTERACTIONS + _MORE * len(words))
     times[::5] = times[1::5]  # ties, of one lead and of two
     rows = []
     for number, time in enumerate(times.tolist()):

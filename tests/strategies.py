@@ -121,7 +121,13 @@ def worlds(draw, max_leads=4, max_events=12, max_snapshots=5):
 OWN_TIME = {"leads": "created_at", "interactions": "occurred_at", "outcomes": "occurred_at", "consents": "occurred_at"}
 # Mostly whole days, so that windows, ends and moments of looking meet; a microsecond beside them now and then.
 NEAR = st.sampled_from([0, 0, 0, 0, 1, -1, 12 * HOUR])
-MOMENTS = st.builds(lambda day, beside: START + day * DAY + beside, st.integers(0, 30), NEAR)
+
+
+def _within_days(number):
+    return st.builds(lambda day, beside: START + day * DAY + beside, st.integers(0, number), NEAR)
+
+
+MOMENTS = _within_days(30)
 LAGS = st.sampled_from([0, 0, 0, 0, 1, DAY, 5 * DAY, 400 * DAY])
 NUMBERS = st.sampled_from([None, None, 0.0, 2.5, -40.0, 1e300, float("inf")])
 ACCOUNTS = st.sampled_from(["acme", "acme", "bolt", None])
@@ -194,19 +200,24 @@ class Company:
 
 @st.composite
 def companies(draw):
-    """Up to four leads: late knowledge, changing attributes, ends and objections; some without interactions."""
-    ids = [f"lead-{number}" for number in range(draw(st.integers(1, 4)))]
+    """Up to four leads: late knowledge, changing attributes, ends and objections; some without interactions.
+
+    Half of them are *crowded*: so much happens, and is learned in another order, in the same few days that many a lead
+    learns of something older between two moments.
+    """
+    crowded = draw(st.booleans())
+    ids = [f"lead-{number}" for number in range(draw(st.integers(1, 2 if crowded else 4)))]
     someone = st.sampled_from(ids)
-    at, lag = MOMENTS, LAGS
+    at, lag = (_within_days(6), st.sampled_from([0, 0, DAY, 2 * DAY, 5 * DAY])) if crowded else (MOMENTS, LAGS)
     happening = {"lead_id": someone, "occurred_at": at, "known_at": lag}
     versions = [
         {
-            "created_at": draw(at),
+            "created_at": draw(_within_days(1) if crowded else at),
             "lead_id": lead,
             "account_id": draw(ACCOUNTS),
             "referrer_id": draw(REFERRERS),
             "closes_at": draw(st.none() | at),
-            "known_at": draw(lag),
+            "known_at": 0 if crowded else draw(lag),
             "attributes": draw(ATTRIBUTES),
         }
         for lead in ids
@@ -237,7 +248,7 @@ def companies(draw):
     }
     tables = {
         "leads": versions,
-        "interactions": draw(st.lists(st.fixed_dictionaries(interaction), max_size=14)),
+        "interactions": draw(st.lists(st.fixed_dictionaries(interaction), min_size=8 if crowded else 0, max_size=14)),
         "outcomes": draw(st.lists(st.fixed_dictionaries(outcome), max_size=3)),
         "consents": draw(st.lists(st.fixed_dictionaries(consent), max_size=2)),
     }
@@ -253,4 +264,5 @@ def companies(draw):
         if name.endswith("_at") and row[name] is not None
         for beside in (0, 1, DAY)
     ]
-    return Company(**tables, moments=draw(st.lists(at | st.sampled_from(edges), min_size=1, max_size=5)))
+    look = (_within_days(12) if crowded else at) | st.sampled_from(edges)
+    return Company(**tables, moments=draw(st.lists(look, min_size=4 if crowded else 1, max_size=6)))

@@ -316,7 +316,7 @@ class Features(_Section):
     """Which families are on, and their scales."""
 
     families: tuple[FamilyName, ...] = Field(
-        default=("profile", "volume", "infusion", "drip", "sequence", "values"),
+        default=("profile", "percolation", "infusion", "capillarity", "echo", "sequence"),
         min_length=1,
         description="Families that are on.",
     )

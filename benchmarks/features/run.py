@@ -63,6 +63,8 @@ def main() -> None:
     """Measure, print a table, and write everything as JSON if asked to."""
     options = _options()
     chosen = [one for one in CONTESTANTS if one.name in options.only or one is OURS]
+    if options.json:  # made first: what took an hour to measure is not lost for want of a folder
+        options.json.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-features-", dir=options.folder) as folder:
         result = measure(Path(folder), chosen, options.events, options.repeats)
     print(table(result))

@@ -26,6 +26,8 @@ BLUE, ORANGE = "#0072b2", "#d55e00"  # Okabe and Ito
 def main() -> None:
     """Measure, print a table, and write JSON and a picture if asked to."""
     options = _options()
+    for file in filter(None, (options.json, options.plot)):  # made first: nothing measured is lost for want of a folder
+        file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-scale-", dir=options.folder) as folder:
         points = [measure(Path(folder), size, options.repeats) for size in sorted(options.sizes)]
     result = summary(points)
@@ -33,7 +35,6 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
-        options.plot.parent.mkdir(parents=True, exist_ok=True)
         draw(result, options.plot)
 
 

@@ -74,14 +74,17 @@ class View:
 
 
 def looks(leads: Leads, history: History, snapshots: Snapshots, most_rows: int = MOST_ROWS) -> Iterator[View]:
-    """Prepare what the families see: one view, or several with whole leads each where much would have to be copied."""
+    """Prepare what the families see: one view, or several where much would have to be copied.
+
+    Then a lead may have snapshots in more than one view.
+    """
     viewers = plan_viewers(history, snapshots)
     if viewers is None:
         ptr = np.searchsorted(snapshots.lead, np.arange(history.n_leads + 1)).astype(np.int64)
         sees = Asof(history.time, history.indptr, snapshots.as_of, ptr, seen_at(history))
         yield View(leads, history, snapshots, history, sees)
         return
-    for first, last in _parts(np.diff(history.indptr)[viewers.lead], viewers.lead, most_rows):
+    for first, last in _parts(np.diff(history.indptr)[viewers.lead], most_rows):
         part = viewers.part(first, last)
         rows = slice(*np.searchsorted(viewers.of, [first, last]))
         asked = Snapshots(snapshots.lead[rows], snapshots.as_of[rows])
@@ -90,14 +93,13 @@ def looks(leads: Leads, history: History, snapshots: Snapshots, most_rows: int =
         yield View(leads, history, asked, own, Asof(own.time, own.indptr, asked.as_of, ptr, seen))
 
 
-def _parts(sizes: Rows, lead: Rows, most_rows: int) -> Iterator[tuple[int, int]]:
-    """Divide viewers into runs of whole leads; each copies no more than `most_rows`, unless a single lead does."""
-    starts = np.flatnonzero(np.diff(lead, prepend=-1))
-    ends = np.append(starts, len(lead))[1:]
+def _parts(sizes: Rows, most_rows: int) -> Iterator[tuple[int, int]]:
+    """Divide viewers into runs; each copies no more than `most_rows`, unless a single viewer does."""
     rows = np.append(0, np.cumsum(sizes))
-    first = 0
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if start > first and rows[end] - rows[first] > most_rows:
-            yield first, start
-            first = start
-    yield first, len(lead)
+    first, beyond = 0, len(sizes)
+    while True:
+        last = max(first + 1, int(np.searchsorted(rows, rows[first] + most_rows, side="right")) - 1)
+        yield first, min(last, beyond)
+        if last >= beyond:
+            return
+        first = last

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from leadscore.model.ablation import Trial, Variant, ablate, bootstrap, plan_variants, tabulate
+from leadscore.delivery.ablation import markdown
+from leadscore.model.ablation import METRICS, Trial, Variant, ablate, bootstrap, plan_variants, tabulate
 from leadscore.model.evaluate import judge
 from leadscore.model.learn import judge_origin, splits
 from world import FUNNEL, FUNNEL_AS_OF, bucket, config, day, funnel
@@ -109,7 +110,8 @@ def test_the_noise_of_a_change_is_that_of_its_leads():
     chance = np.random.default_rng(5)
     changes = chance.normal(size=(2000, 1))
     leads = [f"lead {number}" for number in range(2000)]
-    whole = Trial(Variant("all", "", ()), 0, 1, (), leads, np.zeros((2000, 1)), np.ones((2000, 1)), {})
+    judged = ({"log_loss": 0.5},)
+    whole = Trial(Variant("all", "", ()), 0, 1, judged, leads, np.zeros((2000, 1)), np.ones((2000, 1)), {})
     other = replace(whole, losses=changes)
     expected = changes.std() / np.sqrt(2000)
     assert bootstrap([(other, whole)], 1)[0] == pytest.approx(expected, rel=0.12)
@@ -118,3 +120,13 @@ def test_the_noise_of_a_change_is_that_of_its_leads():
     assert np.array_equal(bootstrap([(other, whole)], 1), bootstrap([(other, whole)], 1))
     # The same leads at a second origin: no more leads, no less noise.
     assert bootstrap([(other, whole)] * 2, 1) == pytest.approx(bootstrap([(other, whole)], 1))
+    # An origin after which nobody converted is in no mean, so not in the noise either; alone, it says nothing.
+    silent = replace(other, losses=9 * changes, figures=({"log_loss": np.nan},))
+    assert bootstrap([(other, whole), (silent, whole)], 1) == pytest.approx(bootstrap([(other, whole)], 1))
+    assert np.isnan(bootstrap([(silent, whole)], 1)).all()
+
+
+def test_a_figure_that_nobody_converted_for_is_a_dash():
+    row = dict.fromkeys((*METRICS, "log_loss_change", "log_loss_sd"), np.nan)
+    row |= {"variant": "a alone", "kind": "alone", "horizon": "14d", "features": 1, "is_noise": True}
+    assert markdown([row], "14d").splitlines()[-1] == "| a alone | 1 | – | – | – | – | – ± – |"

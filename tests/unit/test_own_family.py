@@ -176,8 +176,8 @@ def test_a_file_that_is_no_family_is_refused_by_its_name(project, text):
 
 
 def test_a_name_that_a_built_in_feature_has_is_refused(project):
-    own = project(HEAD.replace("(unit", '(name="gap_longest_days", unit') + COUNTS)
-    with pytest.raises(ConfigError, match="Feature gap_longest_days is in family drip and in paper"):
+    own = project(HEAD.replace("(unit", '(name="age_days", unit') + COUNTS)
+    with pytest.raises(ConfigError, match="Feature age_days is in family profile and in paper"):
         settled(own)
 
 

@@ -42,8 +42,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], horizon: str) -> str:
 def shown_figures(row: Mapping[str, Any]) -> list[str]:
     """Write the figures of a variant at one horizon."""
     return [
-        row["variant"], str(row["features"]), f"{row['auc']:.3f}", f"{row['average_precision']:.3f}",
-        f"{row['lift_at_10']:.2f}", f"{row['log_loss']:.4f}",
+        row["variant"], str(row["features"]), _shown(row["auc"], ".3f"), _shown(row["average_precision"], ".3f"),
+        _shown(row["lift_at_10"], ".2f"), _shown(row["log_loss"], ".4f"),
     ]  # fmt: skip
 
 
@@ -52,5 +52,9 @@ def shown_change(row: Mapping[str, Any], bold: str = "**") -> str:
     if row["kind"] == "all":
         return ""
     by, spread = row["log_loss_change"] * _THOUSANDTHS, row["log_loss_sd"] * _THOUSANDTHS
-    text = f"{by:+.1f} ± {spread:.1f}"
+    text = f"{_shown(by, '+.1f')} ± {_shown(spread, '.1f')}"
     return text if row["is_noise"] else f"{bold}{text}{bold}"
+
+
+def _shown(value: float, form: str) -> str:
+    return "–" if value != value else format(value, form)  # noqa: PLR0124 - NaN is the only value unlike itself

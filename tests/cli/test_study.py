@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -135,25 +135,28 @@ def test_features_of_one_lead_with_the_events_behind_them(trained):
     assert [feature["name"] for feature in told["features"]] == bundle["features"]
     by_name = {feature["name"]: feature for feature in told["features"]}
     calls = [event["number"] for event in told["events"] if event["kind"] == "call"]
-    assert by_name["count_call_ever"]["events"] == calls
-    assert by_name["count_call_ever"]["value"] == len(calls)
+    assert by_name["warmth_call_14d"]["events"] == calls
+    assert by_name["days_since_call"]["events"] == calls[-1:]
+    newest = datetime.fromisoformat(told["events"][calls[-1] - 1]["occurred_at"])
+    days = (datetime.fromisoformat(told["as_of"]) - newest) / timedelta(days=1)
+    assert by_name["days_since_call"]["value"] == pytest.approx(days)
     assert by_name["age_days"]["events"] == []
     assert told["tried"] == len(told["events"])
     shown = trained("features", "--lead", "lead-006", *AT).out
     assert f"with the words of model {told['model']}; at risk." in shown
-    assert by_name["count_call_ever"]["sentence"] in shown
+    assert by_name["days_since_call"]["sentence"] in shown
 
 
 def test_without_a_model_the_words_are_settled_as_of_then(made_ingested):
-    told = made_ingested("features", "--lead", "lead-006", *AT, "--family", "volume", "--json").json
+    told = made_ingested("features", "--lead", "lead-006", *AT, "--family", "sequence", "--json").json
     assert told["model"] is None
-    assert {feature["family"] for feature in told["features"]} == {"volume"}
-    assert "settled as of then" in made_ingested("features", "--lead", "lead-006", *AT, "--family", "drip").out
+    assert {feature["family"] for feature in told["features"]} == {"sequence"}
+    assert "settled as of then" in made_ingested("features", "--lead", "lead-006", *AT, "--family", "infusion").out
 
 
 LOOKS = {
     "--lead nobody": (2, "--lead: found no such lead in the store"),
-    "--lead lead-006 --family values": (2, "it is off: no interaction has a value"),
+    "--lead lead-006 --family echo": (2, "it is off: no source_id, and no outbound interaction"),
     "--lead lead-006 --family weekends": (2, "found 'weekends', but it is not on; on are profile,"),
     "--lead lead-006 --as-of 2024-01-02": (2, "--lead: this lead was not known before 2024-01-02"),
 }

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from leadscore.features.catalogue import span
-from leadscore.features.matrix import catalogue, settle, take_census
+from leadscore.features.matrix import FAMILIES, catalogue, settle, take_census
 from leadscore.features.vocabulary import Vocabulary, as_number, sum_censuses
 from leadscore.timeline import DAY, HOUR, MINUTE
 from world import bucket, config, lengths, vocabulary
@@ -122,10 +122,16 @@ def test_as_number(text, number):
 
 
 def test_families_without_their_columns_are_off_and_say_why():
-    found = _settled("lead_id | occurred_at | kind\nada | 1 | mail")
-    assert found.off == {"values": "no interaction has a value"}
-    assert "values" not in found.families
-    assert not any(feature.name.startswith(("value_", "different_contents")) for feature in catalogue(found))
+    found = _settled("lead_id | occurred_at | kind\nada | 1 | mail", features={"families": tuple(FAMILIES)})
+    assert found.off == {
+        "percolation": "no interaction has a layer",
+        "capillarity": "no lead has an account or a referrer",
+        "power": "no interaction has a direction",
+        "echo": "no source_id, and no outbound interaction with a campaign_id",
+        "values": "no interaction has a value",
+    }
+    assert not {*found.off} & {*found.families}
+    assert {feature.family for feature in catalogue(found)} == {*found.families}
     nobody = settle(sum_censuses([]), config())
     assert nobody.families == ("profile",)
 

@@ -18,7 +18,6 @@ from leadscore.features import asof
 from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary, heard
-from leadscore.features.volume import within
 from leadscore.history import History, Leads
 
 NAME = "percolation"
@@ -122,7 +121,7 @@ def _days(layer: int) -> Feature:
 
 
 def _gained(window: str, vocabulary: Vocabulary) -> Feature:
-    when = within(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"depth_gained_{window}", NAME, "percolation.gained", "count", "",
         {"en": f"layers gained {when['en']}: {{value}}", "fr": f"couches gagnées {when['fr']} : {{value}}"},

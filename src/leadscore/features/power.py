@@ -144,15 +144,8 @@ def _kinds(vocabulary: Vocabulary) -> tuple[str, ...]:
     return tuple(vocabulary.frozen[NAME]["kinds"])
 
 
-def _when(window: str, vocabulary: Vocabulary) -> dict[str, str]:
-    if window == "ever":
-        return {"en": "so far", "fr": "jusqu'ici"}
-    length = vocabulary.windows[window]
-    return {"en": f"in the last {span(length, 'en')}", "fr": f"en {span(length, 'fr')}"}
-
-
 def _pulled(window: str, vocabulary: Vocabulary) -> Feature:
-    when = _when(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"pulled_{window}", NAME, "power.pulled", "count", "",
         {"en": f"{{value}} × touch of their own {when['en']}", "fr": f"{{value}} × démarche du contact {when['fr']}"},
@@ -161,7 +154,7 @@ def _pulled(window: str, vocabulary: Vocabulary) -> Feature:
 
 
 def _pushed(window: str, vocabulary: Vocabulary) -> Feature:
-    when = _when(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"pushed_{window}", NAME, "power.pushed", "count", "",
         {
@@ -174,7 +167,7 @@ def _pushed(window: str, vocabulary: Vocabulary) -> Feature:
 
 
 def _pushed_kind(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = _when(window, vocabulary)
+    when = vocabulary.within(window)
     en, fr = vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")
     return Feature(
         f"pushed_{kind}_{window}", NAME, f"power.pushed.{kind}", "count", "",
@@ -188,7 +181,7 @@ def _pushed_kind(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
 
 
 def _pull_share(window: str, vocabulary: Vocabulary) -> Feature:
-    when = _when(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"pull_share_{window}", NAME, "power.pull_share", "share", "",
         {

@@ -13,7 +13,6 @@ from leadscore.features import asof
 from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary, heard
-from leadscore.features.volume import within
 from leadscore.history import OUTBOUND, History, Leads
 
 NAME = "sequence"
@@ -149,7 +148,7 @@ def _nth(n: int) -> Feature:
 
 def _transition(before: str, after: str, vocabulary: Vocabulary, window: str) -> Feature:
     a, b = ({language: vocabulary.label(kind, language) for language in ("en", "fr")} for kind in (before, after))
-    when, name = within(window, vocabulary), _pair_name(before, after)
+    when, name = vocabulary.within(window), _pair_name(before, after)
     return Feature(
         f"transition_{name}_{window}", NAME, f"sequence.{name}", "count", "",
         {

@@ -11,7 +11,6 @@ from leadscore.features import asof
 from leadscore.features.catalogue import Feature, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary
-from leadscore.features.volume import within
 
 NAME = "values"
 _LARGEST = float(np.finfo(np.float32).max)
@@ -69,7 +68,7 @@ def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Voc
             {"en": f"no value {when['en']}{more['en']}", "fr": f"aucune valeur {when['fr']}{more['fr']}"},
         )
         for window in windows
-        for when in [within(window, vocabulary)]
+        for when in [vocabulary.within(window)]
         for more in [{"en": ", or 0 in all", "fr": ", ou 0 au total"} if what == "sum" else {"en": "", "fr": ""}]
     ]  # fmt: skip
 

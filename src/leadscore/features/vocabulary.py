@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadscore.config import Config
-from leadscore.features.catalogue import literal
+from leadscore.features.catalogue import literal, span
 from leadscore.history import NEITHER, NEVER, Coded, History, Leads
 from leadscore.timeline import DAY
 
@@ -87,6 +87,13 @@ class Vocabulary:
         if kind == OTHER:
             return {"en": "other interaction", "fr": "autre interaction"}[language]
         return literal(self.labels.get(kind, {}).get(language, kind))
+
+    def within(self, window: str) -> dict[str, str]:
+        """Say in each language which stretch of time a window is; `ever` is all of it."""
+        if window == "ever":
+            return {"en": "so far", "fr": "jusqu'ici"}
+        length = self.windows[window]
+        return {"en": f"in the last {span(length, 'en')}", "fr": f"en {span(length, 'fr')}"}
 
     def without(self, off: Mapping[str, str]) -> Vocabulary:
         """Switch families off, each with its reason."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature, Words, span
+from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary
 
@@ -53,20 +53,12 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
     return np.concatenate(parts, axis=1)
 
 
-def within(window: str, vocabulary: Vocabulary) -> Words:
-    """Say in each language which stretch of time a window is; `ever` is all of it."""
-    if window == "ever":
-        return {"en": "so far", "fr": "jusqu'ici"}
-    length = vocabulary.windows[window]
-    return {"en": f"in the last {span(length, 'en')}", "fr": f"en {span(length, 'fr')}"}
-
-
 def _columns(vocabulary: Vocabulary) -> list[str]:
     return [name for name in _DIFFERENT if name in vocabulary.columns]
 
 
 def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = within(window, vocabulary)
+    when = vocabulary.within(window)
     label = {language: vocabulary.label(kind, language) for language in ("en", "fr")}
     return Feature(
         f"count_{kind}_{window}", NAME, f"volume.{kind}", "count", "",
@@ -76,7 +68,7 @@ def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
 
 
 def _touches(window: str, vocabulary: Vocabulary) -> Feature:
-    when = within(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"touches_{window}", NAME, NAME, "count", "",
         {"en": f"interactions {when['en']}: {{value}}", "fr": f"interactions {when['fr']} : {{value}}"},
@@ -85,7 +77,7 @@ def _touches(window: str, vocabulary: Vocabulary) -> Feature:
 
 
 def _different(what: str, en: str, fr: str, no: str, aucun: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = within(window, vocabulary)
+    when = vocabulary.within(window)
     return Feature(
         f"different_{what}_{window}", NAME, f"volume.different_{what}", "count", "",
         {"en": f"{en} {when['en']}: {{value}}", "fr": f"{fr} {when['fr']} : {{value}}"},

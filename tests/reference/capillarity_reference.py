@@ -40,7 +40,7 @@ def colleagues(case, vocabulary):
     found = {
         "colleagues": len(others),
         "warm_colleagues": count,
-        "warm_colleagues_share": count / len(others) if others else math.nan,
+        "warm_colleagues_share": count / max(len(others), 1),
         "hottest_colleague": max(warm.values(), default=0.0),
         "colleagues_warmth": math.fsum(warm.values()),
         "converted_colleagues": len(won),
@@ -50,7 +50,7 @@ def colleagues(case, vocabulary):
     for name, window in {windows[0], windows[-1]}:
         firsts = [case.own(lead)[0]["occurred_at"] for lead in others if case.own(lead)]
         found[f"woken_colleagues_{name}"] = sum(first >= case.as_of - window for first in firsts)
-    return {name: value if account is not None else math.nan for name, value in found.items()}
+    return {name: value if others else math.nan for name, value in found.items()}
 
 
 def account_of(case, lead):

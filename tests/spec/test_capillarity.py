@@ -36,7 +36,7 @@ ada     | 5+    | 2          | 1               | 1/2                   | 0.70710
 ada     | 6     | 2          | 1               | 1/2                   | 1/2               | 1/2
 ada     | 8     | 2          | 1               | 1/2                   | 1/2               | 1/2
 ada     | 10    | 2          | 1               | 1/2                   | 1/2               | 3/4
-dan     | 10    | 0          | 0               | _                     | 0                 | 0
+dan     | 10    | _          | _               | _                     | _                 | _
 eva     | 10    | _          | _               | _                     | _                 | _
 """
 
@@ -64,7 +64,7 @@ def test_equal_warmth_shares_the_better_place():
         ada     | 9     | 3
         bob     | 9     | 2
         cyd     | 9     | 1
-        dan     | 9     | 1
+        dan     | 9     | _
         eva     | 9     | _
         """,
         WORDS,
@@ -105,7 +105,7 @@ def test_conversions_nearby_are_those_we_had_learned_of():
         ada     | 36    | 1                    | 1
         ada     | 36+   | 1                    | 0
         bob     | 36    | 0                    | 0
-        dan     | 36    | 0                    | 0
+        dan     | 36    | _                    | _
         """,
         WORDS,
     )
@@ -123,10 +123,10 @@ def test_a_colleague_is_one_from_when_we_knew_it_until_we_knew_better():
         bucket(leads, TOUCHES),
         """
         lead_id | as_of | colleagues | warm_colleagues
-        ada     | 5     | 0          | 0
+        ada     | 5     | _          | _
         ada     | 5+    | 1          | 1
         ada     | 7     | 1          | 0
-        ada     | 7+    | 0          | 0
+        ada     | 7+    | _          | _
         bob     | 7     | 1          | 0
         bob     | 7+    | _          | _
         """,

@@ -25,8 +25,10 @@ NAME = "capillarity"
 WARM = 0.5
 """A lead is warm while at least this is left of its own touches: a single one warms for one half-life."""
 
-_ALONE = "no account"
-_NOBODY = {"en": "no account known", "fr": "compte inconnu"}
+# Having an account and nobody in it is told like having none: where a sale is what creates the account, and the file of
+# leads does not say when, the difference tells the outcome.
+_ALONE = "no colleagues"
+_NOBODY = {"en": "no colleagues known", "fr": "aucun collègue connu"}
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -205,7 +207,7 @@ def _of_colleagues(teams: _Teams, seen: _Seen, vocabulary: Vocabulary) -> Matrix
     columns = (
         colleagues,
         warm,
-        np.divide(warm, colleagues, out=np.full(len(team), np.nan), where=colleagues > 0),
+        warm / np.maximum(colleagues, 1),
         hottest,
         _sum_of_others(team, seen.warmth),
         *(others(woken) for woken in seen.woken.T),
@@ -213,7 +215,8 @@ def _of_colleagues(teams: _Teams, seen: _Seen, vocabulary: Vocabulary) -> Matrix
         others(converted & (seen.converted_ago <= _longest(vocabulary)[1])),
         rank,
     )
-    return np.stack([np.append(column, np.nan).astype(np.float32)[teams.asked] for column in columns], axis=1)
+    told = np.where(np.append(colleagues, 0)[teams.asked] > 0, teams.asked, -1)
+    return np.stack([np.append(column, np.nan).astype(np.float32)[told] for column in columns], axis=1)
 
 
 def _of_referrer(seen: _Seen, row: Rows) -> Matrix:
@@ -279,9 +282,8 @@ def _colleagues(vocabulary: Vocabulary) -> list[Feature]:
         ),
         _feature("warm_colleagues", NAME, "count", "warm colleagues: {value}", "collègues chauds : {value}"),
         Feature(
-            "warm_colleagues_share", NAME, NAME, "share", "no account, or no colleagues",
-            {"en": "{value} of the colleagues are warm", "fr": "{value} des collègues sont chauds"},
-            {"en": "no colleagues known", "fr": "aucun collègue connu"},
+            "warm_colleagues_share", NAME, NAME, "share", _ALONE,
+            {"en": "{value} of the colleagues are warm", "fr": "{value} des collègues sont chauds"}, _NOBODY,
             skewed=False,
         ),
         _feature(

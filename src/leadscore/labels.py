@@ -29,6 +29,10 @@ class Labels:
     in_interval: Flags
     teaches: Flags
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Labels:
+        """Select snapshots."""
+        return Labels(self.by_horizon[rows], self.matured[rows], self.in_interval[rows], self.teaches[rows])
+
 
 def label(as_of: Moments, converted_at: Moments, horizons: Moments, seen_from: int) -> Labels:
     """Label snapshots as they can be labelled at the moment `seen_from`.

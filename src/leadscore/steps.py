@@ -21,7 +21,22 @@ from leadscore.history import NEVER, Leads, Workload, build_history, build_leads
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
 from leadscore.model.bundle import Bundle
-from leadscore.model.learn import Cohort, Reader, finish, judge_cohort, judge_origin, learn, splits, summarise
+from leadscore.model.learn import (
+    Choice,
+    Cohort,
+    Reader,
+    choose_shape,
+    configured_splits,
+    finish,
+    fit,
+    gather,
+    in_shape,
+    judge_cohort,
+    judge_origin,
+    splits,
+    summarise,
+)
+from leadscore.model.split import Split
 from leadscore.model.train import Bucket
 from leadscore.monitoring.drift import score_drift
 from leadscore.monitoring.gate import Verdict, compare
@@ -98,10 +113,12 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     load_own(config)  # refused before anything is read
     lake = open_settled(config)
     read = reader(config, lake)
+    with stage(f"Reading the past before {show_moment(as_of)}"):
+        gathered = gather(read, config, as_of)
+    planned = splits(gathered.first, config, as_of, config.training.origins)
+    cohorts, choice = judge_origins(read, config, planned, as_of)
     with stage(f"Training as of {show_moment(as_of)}"):
-        learned = learn(read, config, as_of)
-    cohorts = judge_origins(read, config, learned.first, as_of, config.training.origins)
-    bundle = finish(config, as_of, learned, cohorts)
+        bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice)
     with stage("Tracking the run in MLflow"):
         recorded = tracking.record(config, tracked(config, bundle, cohorts, lake))
     # Tracking takes longest: a bundle kept before it would, after a crash, be used without ever facing the gate.
@@ -163,6 +180,7 @@ class BacktestResult:
     horizons: Mapping[str, Mapping[str, Mapping[str, float]]]
     origins: Sequence[Mapping[str, Any]]
     violations: int
+    shape: Choice
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -173,8 +191,7 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     """Train at rolling origins as a team would have then, and judge each on the cohort after it."""
     load_own(config)
     read = reader(config, open_settled(config))
-    first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
-    cohorts = judge_origins(read, config, first, as_of, number)
+    cohorts, choice = judge_origins(read, config, planned_origins(read, config, as_of, number), as_of)
     if not cohorts:
         raise too_short(as_of)
     origins = [
@@ -186,7 +203,7 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
         for cohort in cohorts
     ]
     falls = sum(int((cohort.chances["model"][:, 1:] < cohort.chances["model"][:, :-1]).sum()) for cohort in cohorts)
-    return BacktestResult(summarise(cohorts, config), origins, falls)
+    return BacktestResult(summarise(cohorts, config), origins, falls, choice)
 
 
 def too_short(as_of: int) -> StateError:
@@ -270,11 +287,20 @@ def _read_workload(config: Config, lake: Lake, before: int) -> Workload:
     )
 
 
-def judge_origins(read: Reader, config: Config, first: int, as_of: int, number: int) -> list[Cohort]:
-    """Train and judge at each rolling origin that the past allows, oldest first."""
-    planned = splits(first, config, as_of, number)
-    judged = [judge_origin(read, config, split, as_of) for split in track(planned, "Judging at rolling origins")]
-    return [cohort for cohort in judged if cohort is not None]
+def planned_origins(read: Reader, config: Config, as_of: int, number: int) -> tuple[Split, ...]:
+    """Plan the origins of a backtest: those of the configuration, else so many laid over the past."""
+    if config.backtest.origins:
+        return configured_splits(config, as_of)
+    first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
+    return splits(first, config, as_of, number)
+
+
+def judge_origins(read: Reader, config: Config, planned: Sequence[Split], as_of: int) -> tuple[list[Cohort], Choice]:
+    """Train and judge at each origin, oldest first, and choose the shape of the curve by what came true."""
+    tried = [judge_origin(read, config, split, as_of) for split in track(planned, "Judging at rolling origins")]
+    judged = [cohort for cohort in tried if cohort is not None]
+    choice = choose_shape(judged, config)
+    return [in_shape(cohort, choice.shape) for cohort in judged], choice
 
 
 def choose_bundle(config: Config, as_of: int) -> Bundle | None:

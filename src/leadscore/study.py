@@ -22,11 +22,11 @@ from leadscore.features.own import load_own
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import Coded, History, Leads
 from leadscore.model.ablation import BUILT_IN, METRICS, Row, Trial, ablate, families_off, plan_variants, tabulate
-from leadscore.model.learn import settle_words, splits
+from leadscore.model.learn import settle_words
 from leadscore.model.train import at_risk_on
 from leadscore.progress import stage, track
 from leadscore.registry import Ablation, Child, tracking
-from leadscore.steps import choose_bundle, open_settled, reader, too_short
+from leadscore.steps import choose_bundle, open_settled, planned_origins, reader, too_short
 from leadscore.store.buckets import bucket_of_lead
 from leadscore.store.lake import Lake, explained_disk_trouble
 from leadscore.timeline import show_moment
@@ -68,8 +68,7 @@ def ablate_families(config: Config, as_of: int, number: int, families: Sequence[
     load_own(config)
     config = with_families(config, families)
     read = reader(config, open_settled(config))
-    first = min((int(leads.created_at.min()) for leads, _ in read(as_of)), default=as_of)
-    planned, variants = splits(first, config, as_of, number), plan_variants(families)
+    planned, variants = planned_origins(read, config, as_of, number), plan_variants(families)
     tried = [
         trial
         for split in planned

@@ -381,8 +381,19 @@ class Model(_Section):
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="Share of each tree that counts.")
     min_rows_per_leaf: int = Field(default=200, ge=1, description="Fewest rows a leaf may rest on.")
     l2: float = Field(default=20.0, ge=0, description="L2 penalty on the leaves' values.")
-    column_share: float = Field(default=0.5, gt=0, le=1, description="Share of the features each tree sees.")
-    base_c: float = Field(default=0.01, gt=0, description="Inverse strength of the base's L2 penalty.")
+    column_share: float = Field(default=0.25, gt=0, le=1, description="Share of the features each tree sees.")
+    base_l2: float = Field(default=0.3, gt=0, description="L2 penalty of the base, on its mean loss.")
+    shape: Literal["auto", "hazard", "per_horizon"] = Field(
+        default="auto",
+        description="How the curve is made: a hazard per interval, a classifier per horizon, or what the rolling "
+        "backtest prefers.",
+    )
+    members: int = Field(
+        default=4,
+        ge=0,
+        le=12,
+        description="Models that each leave one stretch of the past out; their spread says how sure a chance is.",
+    )
 
 
 class Training(_Section):
@@ -393,6 +404,42 @@ class Training(_Section):
     )
     min_conversions: int = Field(default=20, ge=2, description="Fewer converted leads refuse to train.")
     origins: int = Field(default=3, ge=2, le=12, description="Rolling origins for judging and calibrating.")
+    max_training_rows: int = Field(
+        default=1_000_000,
+        ge=1000,
+        description="More snapshots are thinned to so many: all that converted stay, the others by weight.",
+    )
+    recency_half_life: PositiveSpan | None = Field(
+        default=None, description="How far back a snapshot counts half; all count alike when not given."
+    )
+
+
+class Backtest(_Section):
+    """How the recipe is judged by `leadscore backtest`."""
+
+    origins: tuple[Text, ...] = Field(
+        default=(), description="Moments to train at, ISO 8601, oldest first; laid over the past when not given."
+    )
+    cohort: tuple[Span, ...] = Field(
+        default=(), description="How long after each of these origins leads are looked at, shortest first."
+    )
+    segments: Strings = Field(default=(), description="Attributes of leads by whose values figures are shown, too.")
+
+    @field_validator("cohort")
+    @classmethod
+    def _cohort_ascends(cls, value: tuple[Duration, ...], info: ValidationInfo) -> tuple[Duration, ...]:
+        if bool(value) != bool(info.data.get("origins")):
+            raise ValueError("origins and cohort go together: give both, or neither")
+        return _ascending(value)
+
+
+class Guard(_Section):
+    """What the leak guard refuses."""
+
+    refuse_at: float = Field(
+        default=0.9, gt=0, le=1, description="Evidence of a leak from which on training is refused, from 0 to 1."
+    )
+    allow: Strings = Field(default=(), description="Columns and kinds that are no leak, whatever they look like.")
 
 
 class Ingest(_Section):
@@ -409,6 +456,12 @@ class Delivery(_Section):
 
     valid_for: PositiveSpan | None = Field(
         default=None, description="Until a score expires; the shortest horizon when not given."
+    )
+    explore_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the leads little is known of that are drawn to be explored, so that we learn.",
     )
 
 
@@ -464,6 +517,10 @@ class Config(_Section):
     features: Features = Field(default=Features(), description="Which families are on, and their scales.")
     model: Model = Field(default=Model(), description="Size and regularisation of the model.")
     training: Training = Field(default=Training(), description="When to train, and what is too little.")
+    backtest: Backtest = Field(
+        default=Backtest(), validate_default=True, description="How the recipe is judged by `leadscore backtest`."
+    )
+    guard: Guard = Field(default=Guard(), description="What the leak guard refuses.")
     ingest: Ingest = Field(default=Ingest(), description="How the door behaves.")
     delivery: Delivery = Field(default=Delivery(), description="What a slot holds.")
     tracking: Tracking = Field(default=Tracking(), description="Where MLflow keeps its runs.")
@@ -603,7 +660,7 @@ def _ascending(durations: tuple[Duration, ...]) -> tuple[Duration, ...]:
 
 
 def _without_paths(settings: dict[str, Any]) -> dict[str, Any]:
-    for key in ("data", "models", "out", "tracking", "ingest"):
+    for key in ("data", "models", "out", "tracking", "ingest", "backtest", "guard"):
         settings.pop(key)
     for sources in settings["sources"].values():
         for source in sources:

@@ -1,8 +1,8 @@
-"""The smooth base: a regularised logistic regression per interval, on scaled features."""
+"""The smooth base: a regularised logistic regression per output, on scaled features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 Directions = npt.NDArray[np.int8]
 
 _BOUND = 6.0  # standard deviations; what lies further out says no more than that it is far out
-_FEW = 5  # conversions or non-conversions; with fewer an interval gets a constant hazard
+_BLOCK = 2**16  # rows scaled at a time
+_FEW = 5  # conversions or non-conversions; with fewer an output is a constant
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Base:
     Attributes:
         skewed, mean, sd: One value per feature; sd is infinite for a feature that never varied.
         flagged: Features with a flag for missing.
-        intercept: One value per interval.
-        coef: One row per interval; columns are the features, then the flags.
+        intercept: One value per output.
+        coef: One row per output; columns are the features, then the flags.
     """
 
     skewed: Flags
@@ -45,21 +46,30 @@ class Base:
 
     def scale(self, matrix: Matrix) -> Floats:
         """Return z and the flags: one row per snapshot."""
-        missing = np.isnan(matrix)
-        x = _unskew(matrix, self.skewed)
-        z = np.clip((x - self.mean) / self.sd, -_BOUND, _BOUND)
-        z[missing] = 0.0
+        width = len(self.mean)
         # In C order, so that a row is summed the same way whatever the caller's layout and number of rows.
-        return np.ascontiguousarray(np.concatenate([z, missing[:, self.flagged]], axis=1))
+        scaled = np.empty((len(matrix), width + len(self.flagged)))
+        for first in range(0, len(matrix), _BLOCK):  # a block at a time: the steps between would fill any memory
+            block, into = matrix[first : first + _BLOCK], scaled[first : first + _BLOCK]
+            missing = np.isnan(block)
+            z = np.clip((_unskew(block, self.skewed) - self.mean) / self.sd, -_BOUND, _BOUND)
+            z[missing] = 0.0
+            into[:, :width] = z
+            into[:, width:] = missing[:, self.flagged]
+        return scaled
 
     def margins(self, matrix: Matrix) -> Floats:
-        """Return the margin of each interval: one row per snapshot, one column per interval."""
-        z = self.scale(matrix)
-        # A sum over the contiguous axis gives a row the same bits alone and among thousands; a matrix product does not.
-        return np.stack([c + (z * coef).sum(axis=1) for c, coef in zip(self.intercept, self.coef, strict=True)], axis=1)
+        """Return the margin of each output: one row per snapshot, one column per output."""
+        margins = np.empty((len(matrix), len(self.intercept)))
+        for first in range(0, len(matrix), _BLOCK):
+            z = self.scale(matrix[first : first + _BLOCK])
+            # A sum over the contiguous axis gives a row the same bits alone and among thousands; a product does not.
+            for number, (c, coef) in enumerate(zip(self.intercept, self.coef, strict=True)):
+                margins[first : first + _BLOCK, number] = c + (z * coef).sum(axis=1)
+        return margins
 
     def contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
-        """Return what each feature adds to each margin, its flag included: (snapshots, intervals, features + 1).
+        """Return what each feature adds to each margin, its flag included: (snapshots, outputs, features + 1).
 
         The last column is the intercept; features are centred, so it is the margin of the average lead.
         """
@@ -92,54 +102,78 @@ class Base:
 
 
 def fit_base(
-    matrix: Matrix, outcomes: Flags, teaches: Flags, skewed: Flags, directions: Directions, strength: float
+    matrix: Matrix,
+    outcomes: Flags,
+    teaches: Flags,
+    skewed: Flags,
+    directions: Directions,
+    penalty: float,
+    weight: Floats | None = None,
 ) -> Base:
-    """Fit the base on the rows that teach, interval by interval.
+    """Fit the base on the rows that teach, output by output.
 
     Args:
         matrix: One row per snapshot.
-        outcomes: Converted in the interval: one column per interval.
-        teaches: Whether the row has something to say about the interval.
+        outcomes: Converted in the interval, or by the horizon: one column per output.
+        teaches: Whether the row has something to say about the output.
         skewed: Features seen through their logarithm.
         directions: Sign a feature's coefficient may have: 1, -1, or 0 for either. Scaling rises with the value, so
             the margin goes this way with the value, too. A feature with a direction is never missing.
-        strength: Inverse strength of the L2 penalty (scikit-learn's C).
+        penalty: L2 penalty λ on the mean loss (see `_loss`), so that it means the same for many rows and few.
+        weight: How many rows each row stands for; one when not given.
     """
     assert not np.isnan(matrix[:, directions != 0]).any(), "a feature with a direction is never missing"
-    scaling = _scaling(matrix[teaches.any(axis=1)], skewed)
+    weight = np.ones(len(matrix)) if weight is None else weight
+    taught = teaches.any(axis=1)
+    scaling = _scaling(matrix, np.where(taught, weight, 0.0), skewed)
     z = scaling.scale(matrix)
     signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
     intercepts, coefs = [], []
     for rows, hits in zip(teaches.T, outcomes.T, strict=True):
-        intercept, coef = _fit_interval(z[rows], hits[rows], signs, strength)
+        intercept, coef = _fit_output(z, hits, np.where(rows, weight, 0.0), signs, penalty)
         intercepts.append(intercept)
         coefs.append(coef)
     return Base(scaling.skewed, scaling.mean, scaling.sd, scaling.flagged, np.array(intercepts), np.stack(coefs))
 
 
-def _scaling(matrix: Matrix, skewed: Flags) -> Base:
-    x = _unskew(matrix, skewed)
-    missing = np.isnan(x)
-    known = np.maximum((~missing).sum(axis=0), 1)
-    mean = np.where(missing, 0.0, x).sum(axis=0) / known
-    sd = np.sqrt(np.where(missing, 0.0, (x - mean) ** 2).sum(axis=0) / known)
+def _scaling(matrix: Matrix, weight: Floats, skewed: Flags) -> Base:
+    """Settle mean, standard deviation and flags on the rows that teach, weighted; block by block."""
+    width = matrix.shape[1]
+    known, total, there = np.zeros(width), np.zeros(width), 0.0
+    for x, missing, w in _blocks(matrix, weight, skewed):
+        known += w @ ~missing
+        total += w @ np.where(missing, 0.0, x)
+        there += float(w.sum())
+    mean = total / np.where(known > 0, known, 1.0)
+    squares = np.zeros(width)
+    for x, missing, w in _blocks(matrix, weight, skewed):
+        squares += w @ np.where(missing, 0.0, (x - mean) ** 2)
+    sd = np.sqrt(squares / np.where(known > 0, known, 1.0))
     sd[sd < 1e-9] = np.inf  # noqa: PLR2004 - below float32's own noise a feature does not vary
-    share = missing.mean(axis=0) if len(matrix) else np.zeros(x.shape[1])
-    flagged = np.flatnonzero((share > 0) & (share < 1))
-    return Base(skewed, mean, sd, flagged, np.zeros(0), np.zeros((0, x.shape[1] + len(flagged))))
+    flagged = np.flatnonzero((known > 0) & (known < there * (1 - 1e-12)))
+    return Base(skewed, mean, sd, flagged, np.zeros(0), np.zeros((0, width + len(flagged))))
 
 
-def _fit_interval(z: Floats, hits: Flags, signs: Directions, strength: float) -> tuple[float, Floats]:
-    positives = int(hits.sum())
-    if min(positives, len(hits) - positives) < _FEW:
-        rate = (positives + 0.5) / (len(hits) + 1)  # Jeffreys' estimate
+def _blocks(matrix: Matrix, weight: Floats, skewed: Flags) -> Iterator[tuple[Floats, Flags, Floats]]:
+    for first in range(0, len(matrix), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        taught = weight[block] > 0
+        x = _unskew(matrix[block][taught], skewed)
+        yield x, np.isnan(x), weight[block][taught]
+
+
+def _fit_output(z: Floats, hits: Flags, weight: Floats, signs: Directions, penalty: float) -> tuple[float, Floats]:
+    taught = weight > 0
+    positives = int((hits & taught).sum())
+    if min(positives, int(taught.sum()) - positives) < _FEW:
+        rate = (weight @ hits + 0.5) / (weight.sum() + 1)  # Jeffreys' estimate
         return float(np.log(rate / (1 - rate))), np.zeros(z.shape[1])
     # One thread, because sums of several threads depend on their number.
     with threadpool_limits(1):
         found = minimize(
             _loss,
             np.zeros(z.shape[1] + 1),
-            args=(z, hits.astype(np.float64), 1 / (strength * len(z))),
+            args=(z, hits.astype(np.float64), weight / weight.sum(), penalty),
             method="L-BFGS-B",
             jac=True,
             bounds=Bounds(
@@ -151,15 +185,16 @@ def _fit_interval(z: Floats, hits: Flags, signs: Directions, strength: float) ->
     return float(found.x[-1]), found.x[:-1]
 
 
-def _loss(weights: Floats, z: Floats, hits: Floats, penalty: float) -> tuple[float, Floats]:
+def _loss(weights: Floats, z: Floats, hits: Floats, share: Floats, penalty: float) -> tuple[float, Floats]:
     """Return the mean of log(1 + e^m) - y m, plus half the penalty x |coef|², and its gradient.
 
-    That is scikit-learn's objective, which cannot bound a coefficient; the intercept, last of the weights, is free.
+    `share` is what each row counts of the mean. That is scikit-learn's objective with C = 1 / (penalty x rows), which
+    cannot bound a coefficient; the intercept, last of the weights, is free.
     """
     coef = weights[:-1]
     margin = z @ coef + weights[-1]
-    loss = (np.logaddexp(0.0, margin) - hits * margin).mean() + penalty / 2 * (coef @ coef)
-    excess = (expit(margin) - hits) / len(z)
+    loss = share @ (np.logaddexp(0.0, margin) - hits * margin) + penalty / 2 * (coef @ coef)
+    excess = share * (expit(margin) - hits)
     return float(loss), np.append(z.T @ excess + penalty * coef, excess.sum())
 
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 
 from leadscore.errors import StateError
@@ -19,10 +18,11 @@ from leadscore.features.catalogue import Feature
 from leadscore.features.matrix import catalogue
 from leadscore.features.view import Matrix
 from leadscore.features.vocabulary import Vocabulary
-from leadscore.model.base import Base, Floats
-from leadscore.model.calibrate import Calibrator
+from leadscore.model.base import Floats
+from leadscore.model.calibrate import Calibrator, logit
+from leadscore.model.fitted import Fitted
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Bundle:
         as_of: The moment it was trained as of: everything in it was known before.
         horizons: Lengths in microseconds, by name, ascending.
         vocabulary: Frozen words and scales.
-        base: Margins the trees start from.
-        trees: LightGBM's text; the last column is the number of the interval.
+        model: Base, trees, and the shape of the curve.
+        members: The same recipe, each without one stretch of the past; where they disagree, little is certain.
         calibrator: Applied to the readiness of every horizon alike.
         reference: Readiness at the ranking horizon of a reference cohort, as its percentiles 1 to 98.
         reliability: How often leads of a readiness really converted; see `scoring`.
@@ -48,8 +48,8 @@ class Bundle:
     as_of: int
     horizons: Mapping[str, int]
     vocabulary: Vocabulary
-    base: Base
-    trees: str
+    model: Fitted
+    members: tuple[Fitted, ...]
     calibrator: Calibrator
     reference: tuple[float, ...]
     reliability: Mapping[str, tuple[float, ...]]
@@ -61,35 +61,34 @@ class Bundle:
         return catalogue(self.vocabulary)
 
     @cached_property
-    def booster(self) -> lgb.Booster:
-        """The trees, read from their text."""
-        return lgb.Booster(model_str=self.trees)
-
-    @cached_property
     def version(self) -> str:
         """Name the bundle by its content: twelve hexadecimal digits."""
-        digest = hashlib.sha256(self.trees.encode())
+        digest = hashlib.sha256("".join(fitted.trees for fitted in (self.model, *self.members)).encode())
         digest.update(_json(self._specification()).encode())
         return digest.hexdigest()[:12]
 
     def margins(self, matrix: Matrix) -> Floats:
-        """Return the hazards on the logit scale: one row per snapshot, one column per interval."""
-        base = self.base.margins(self._checked(matrix))
-        if not len(matrix):
-            return base
-        trees = [
-            self.booster.predict(with_interval(matrix, number), raw_score=True, num_threads=0)
-            for number in range(base.shape[1])
-        ]
-        margins: Floats = base + np.stack(trees, axis=1)
-        return margins
+        """Return the model's outputs on the logit scale: one row per snapshot, one column per interval or horizon."""
+        return self.model.margins(self._checked(matrix))
 
     def readiness(self, matrix: Matrix) -> Floats:
         """Return P(converted by each horizon): one row per snapshot, never falling from left to right.
 
-        P(H_k) = 1 - ∏_{j ≤ k} (1 - h_j), calibrated by one increasing function for all horizons.
+        Calibrated by one increasing function for all horizons.
         """
-        return self.calibrator.apply(curve(self.margins(matrix)))
+        return self.calibrator.apply(self.model.readiness(self._checked(matrix)))
+
+    def spread(self, matrix: Matrix, horizon: int) -> Floats:
+        """Return how far the chance at a horizon would move with another stretch of the past: one value per snapshot.
+
+        The jackknife's standard error over the m members, of the logit: sqrt((m - 1) / m · Σ (x - mean x)²); 0 without
+        members.
+        """
+        if not self.members:
+            return np.zeros(len(matrix))
+        found = np.stack([logit(member.readiness(self._checked(matrix))[:, horizon]) for member in self.members])
+        spread: Floats = np.sqrt((len(found) - 1) * found.var(axis=0))
+        return spread
 
     def _checked(self, matrix: Matrix) -> Matrix:
         # LightGBM scores in silence when columns are missing, so the width is settled here.
@@ -108,7 +107,8 @@ class Bundle:
             "horizons": dict(self.horizons),
             "vocabulary": self.vocabulary.to_dict(),
             "features": [feature.name for feature in self.features],
-            "base": self.base.to_dict(),
+            "model": self.model.to_dict(),
+            "members": [member.to_dict() for member in self.members],
             "calibrator": self.calibrator.to_dict(),
             "reference": list(self.reference),
             "reliability": {name: list(values) for name, values in self.reliability.items()},
@@ -116,8 +116,9 @@ class Bundle:
         }
 
     def write(self, folder: Path) -> None:
-        """Write `trees.txt` and `bundle.json` into an existing folder."""
-        (folder / "trees.txt").write_text(self.trees, encoding="utf-8")
+        """Write `bundle.json` and the trees of the model and its members into an existing folder."""
+        for number, fitted in enumerate((self.model, *self.members)):
+            (folder / trees_file(number)).write_text(fitted.trees, encoding="utf-8")
         (folder / "bundle.json").write_text(_json(self._specification()) + "\n", encoding="utf-8")
 
 
@@ -130,7 +131,8 @@ def read_bundle(folder: Path) -> Bundle:
     """
     try:
         saved = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-        trees = (folder / "trees.txt").read_text(encoding="utf-8")
+        members = len(saved.get("members", ()))
+        trees = [(folder / trees_file(number)).read_text(encoding="utf-8") for number in range(1 + members)]
     except (OSError, ValueError) as error:
         raise StateError(f"{folder}: no readable bundle ({type(error).__name__}).", "Run `leadscore train`.") from error
     if saved.get("format") != FORMAT:
@@ -143,8 +145,8 @@ def read_bundle(folder: Path) -> Bundle:
         as_of=saved["as_of"],
         horizons=saved["horizons"],
         vocabulary=Vocabulary.from_dict(saved["vocabulary"]),
-        base=Base.from_dict(saved["base"]),
-        trees=trees,
+        model=Fitted.from_dict(saved["model"], trees[0]),
+        members=tuple(Fitted.from_dict(*of) for of in zip(saved["members"], trees[1:], strict=True)),
         calibrator=Calibrator(**saved["calibrator"]),
         reference=tuple(saved["reference"]),
         reliability={name: tuple(values) for name, values in saved["reliability"].items()},
@@ -157,20 +159,9 @@ def read_bundle(folder: Path) -> Bundle:
     return bundle
 
 
-def curve(margins: Floats) -> Floats:
-    """Turn hazards on the logit scale into P(converted by each horizon) = 1 - ∏(1 - h).
-
-    >>> curve(np.array([[0.0, 0.0]])).tolist()
-    [[0.5, 0.75]]
-    """
-    # log(1 - h) = -log(1 + e^m), summed, keeps small chances exact.
-    chances: Floats = -np.expm1(-np.cumsum(np.logaddexp(0.0, margins), axis=1))
-    return chances
-
-
-def with_interval(matrix: Matrix, number: int) -> Matrix:
-    """Append the number of the interval as the last column."""
-    return np.column_stack([matrix, np.full(len(matrix), number, dtype=np.float32)])
+def trees_file(number: int) -> str:
+    """Name the file of the model's trees (0), or of a member's."""
+    return f"trees-{number}.txt" if number else "trees.txt"
 
 
 def _json(value: Any) -> str:

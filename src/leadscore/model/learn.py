@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,18 @@ from leadscore.features.matrix import settle, take_census
 from leadscore.features.vocabulary import Vocabulary, sum_censuses
 from leadscore.history import NEVER
 from leadscore.labels import Flags
-from leadscore.model.base import Base, Floats
+from leadscore.model import train
+from leadscore.model.base import Floats
 from leadscore.model.baselines import BASELINES, fit_predict
-from leadscore.model.bundle import Bundle, curve
-from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, logit
+from leadscore.model.bundle import Bundle
+from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, log_losses, logit
 from leadscore.model.evaluate import judge
+from leadscore.model.fitted import Fitted
+from leadscore.model.shape import SHAPES, Shape
 from leadscore.model.split import Split, rolling_origins
-from leadscore.model.train import Bucket, Examples, assemble, fit_hazard
+from leadscore.model.train import Bucket, Examples, Thinning
 from leadscore.model.warmth import learn_warmth
-from leadscore.timeline import Moments, grid_before, show_moment
+from leadscore.timeline import Moments, grid_before, parse_moment, show_moment
 
 # What was known strictly before a moment, bucket by bucket.
 Reader = Callable[[int], Iterable[Bucket]]
@@ -47,14 +50,20 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Learned:
-    """What training at one moment gives; `first` and `warmth` as in `Gathered`."""
+    """What training at one moment gives: what was gathered, and the model that was fitted on it."""
 
-    first: int
-    vocabulary: Vocabulary
-    base: Base
-    trees: str
-    examples: Examples
-    warmth: Mapping[str, Any]
+    gathered: Gathered
+    model: Fitted
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Frozen words."""
+        return self.gathered.vocabulary
+
+    @property
+    def examples(self) -> Examples:
+        """What was learned from."""
+        return self.gathered.examples
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Cohort:
     hits: Flags
     matured: Flags
     chances: Mapping[str, Floats]
+    segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def judged(self) -> Judged:
@@ -83,10 +93,27 @@ def learn(read: Reader, config: Config, as_of: int) -> Learned:
     return fit(gather(read, config, as_of), config)
 
 
-def fit(gathered: Gathered, config: Config) -> Learned:
-    """Fit the model on what was gathered."""
-    base, trees = fit_hazard(gathered.examples, gathered.vocabulary, config.model, config.seed)
-    return Learned(gathered.first, gathered.vocabulary, base, trees, gathered.examples, gathered.warmth)
+def fit(gathered: Gathered, config: Config, shape: Shape | None = None) -> Learned:
+    """Fit the model on what was gathered, in the configured shape (a hazard where that is left open) or another."""
+    chosen = shape or configured_shapes(config)[0]
+    examples, settings = gathered.examples, config.model
+    return Learned(gathered, train.fit(examples, gathered.vocabulary, settings, chosen, config.seed))
+
+
+def configured_shapes(config: Config) -> tuple[Shape, ...]:
+    """Return the shape of the configuration, or all there are to choose from."""
+    return SHAPES if config.model.shape == "auto" else (config.model.shape,)
+
+
+def fit_members(learned: Learned, config: Config) -> tuple[Fitted, ...]:
+    """Fit the recipe anew without each of some stretches of the past, which hold about equally many snapshots."""
+    examples, number = learned.examples, config.model.members
+    if number < 2:  # noqa: PLR2004 - one alone cannot disagree
+        return ()
+    edges = np.percentile(examples.as_of, np.linspace(0, 100, number + 1)[1:-1], method="higher")
+    stretch = np.searchsorted(edges, examples.as_of, side="right")
+    left = (examples.take(np.flatnonzero(stretch != k)) for k in range(number))
+    return tuple(train.fit(part, learned.vocabulary, config.model, learned.model.shape, config.seed) for part in left)
 
 
 def gather(read: Reader, config: Config, as_of: int) -> Gathered:
@@ -95,10 +122,13 @@ def gather(read: Reader, config: Config, as_of: int) -> Gathered:
     Raises:
         DataError: as `learn`.
     """
-    first, vocabulary, moments, warmth = _settled(read, config, as_of)
-    examples = assemble(read(as_of), vocabulary, config, moments, as_of)
+    settled = _settle(read, config, as_of)
+    thinning = Thinning.to(config.training.max_training_rows, *settled.counts, config.seed)
+    examples = train.assemble(read(as_of), settled.vocabulary, config, settled.moments, as_of, thinning)
     _enough(examples, config, as_of)
-    return Gathered(first, vocabulary, examples, warmth)
+    half_life = config.training.recency_half_life
+    examples = train.aged(examples, as_of, half_life.microseconds if half_life else None)
+    return Gathered(settled.first, settled.vocabulary, examples, settled.warmth)
 
 
 def settle_words(read: Reader, config: Config, as_of: int) -> Vocabulary:
@@ -107,20 +137,36 @@ def settle_words(read: Reader, config: Config, as_of: int) -> Vocabulary:
     Raises:
         DataError: no lead was known before.
     """
-    return _settled(read, config, as_of)[1]
+    return _settle(read, config, as_of).vocabulary
 
 
-def _settled(read: Reader, config: Config, as_of: int) -> tuple[int, Vocabulary, Moments, Mapping[str, Any]]:
-    census = sum_censuses(take_census(*bucket, config) for bucket in read(as_of))
+@dataclass(frozen=True)
+class _Settled:
+    """What is settled before features are computed; `counts` are the snapshots that convert, and the others."""
+
+    first: int
+    vocabulary: Vocabulary
+    moments: Moments
+    warmth: Mapping[str, Any]
+    counts: tuple[int, int]
+
+
+def _settle(read: Reader, config: Config, as_of: int) -> _Settled:
+    spacing, look_back = config.snapshots.spacing.microseconds, config.snapshots.look_back.microseconds
+    moments = grid_before(as_of, as_of - look_back, spacing)
+    censuses, counts = [], np.zeros(2, dtype=np.int64)
+    for leads, history in read(as_of):
+        censuses.append(take_census(leads, history, config))
+        counts += train.count_snapshots(leads, config, moments, as_of)
+    census = sum_censuses(censuses)
     if census.first == NEVER:
         raise DataError(f"No leads were known before {show_moment(as_of)}.", "Check --as-of and the ingested files.")
     vocabulary = settle(census, config)
-    earliest = max(census.first, as_of - config.snapshots.look_back.microseconds)
-    moments = grid_before(as_of, earliest, config.snapshots.spacing.microseconds)
+    moments = moments[moments >= census.first]  # before the first lead there is nobody to look at
     warmth: Mapping[str, Any] = {}
     if infusion.NAME in vocabulary.families:
         vocabulary, warmth = learn_warmth(read(as_of), vocabulary, config, moments, as_of)
-    return census.first, vocabulary, moments, warmth
+    return _Settled(census.first, vocabulary, moments, warmth, (int(counts[0]), int(counts[1])))
 
 
 def _enough(examples: Examples, config: Config, as_of: int) -> None:
@@ -154,23 +200,79 @@ def splits(first: int, config: Config, as_of: int, number: int) -> tuple[Split, 
     return rolling_origins(first, as_of, config.snapshots.spacing.microseconds, longest, number)
 
 
+def configured_splits(config: Config, as_of: int) -> tuple[Split, ...]:
+    """Return the origins the configuration names, with their cohorts; moments that have not come yet are left out."""
+    after = np.array([span.microseconds for span in config.backtest.cohort], dtype=np.int64)
+    origins = [parse_moment(text, config.time_zone) for text in config.backtest.origins]
+    return tuple(Split(origin, origin + after[origin + after < as_of]) for origin in origins if origin < as_of)
+
+
 def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> Cohort | None:
-    """Train at an origin as a team would have then, and let time judge; None when there was too little then."""
+    """Train at an origin as a team would have then, and let time judge; None when there was too little then.
+
+    The model is there once for each shape its curve may have, by the name of the shape (see `in_shape`).
+    """
     try:
-        learned = learn(read, config, split.origin)
+        gathered = gather(read, config, split.origin)
     except DataError:
         return None
-    cohort = assemble(read(seen_from), learned.vocabulary, config, split.moments, seen_from)
+    cohort = train.assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
     if not len(cohort):
         return None
-    margins = learned.base.margins(cohort.matrix)
-    bundle = draft(config, split.origin, learned)
-    chances = {"model": bundle.readiness(cohort.matrix), "base_alone": Calibrator().apply(curve(margins))}
+    chances: dict[str, Floats] = {
+        shape: Calibrator().apply(fit(gathered, config, shape).model.readiness(cohort.matrix))
+        for shape in configured_shapes(config)
+    }
     for name, columns in BASELINES.items():
-        chances[name] = fit_predict(columns, learned.examples.rfm, learned.examples.labels, cohort.rfm)
-    labels = cohort.labels
-    lead_id = [str(lead) for lead in cohort.lead_id]
-    return Cohort(split.origin, lead_id, cohort.as_of, labels.by_horizon, labels.matured, chances)
+        chances[name] = fit_predict(columns, gathered.examples.rfm, gathered.examples.labels, cohort.rfm)
+    return Cohort(
+        split.origin,
+        [str(lead) for lead in cohort.lead_id],
+        cohort.as_of,
+        cohort.labels.by_horizon,
+        cohort.labels.matured,
+        chances,
+        {name: [str(word) for word in words] for name, words in cohort.segments.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which shape of the curve was chosen, and how much lower its log-loss was than the other's.
+
+    Attributes:
+        shape: The chosen one.
+        why: `configured`, `judged`, or `nothing to judge by`.
+        difference: Mean over horizons and origins of the log-loss of `per_horizon` minus that of `hazard`; NaN where
+            only one was judged.
+        sd: Its standard deviation, leads drawn anew.
+    """
+
+    shape: Shape
+    why: str
+    difference: float = np.nan
+    sd: float = np.nan
+
+
+def choose_shape(cohorts: Sequence[Cohort], config: Config) -> Choice:
+    """Choose the shape by the log-loss at the rolling origins.
+
+    A hazard is coherent by construction, so a classifier per horizon must win by more than a standard deviation: a
+    choice that noise can turn would make tomorrow's chances jump.
+    """
+    shapes = configured_shapes(config)
+    if len(shapes) == 1:
+        return Choice(shapes[0], "configured")
+    if not cohorts:
+        return Choice(shapes[0], "nothing to judge by")
+    difference, sd = paired_log_loss(cohorts, "per_horizon", "hazard", config.seed)
+    return Choice("per_horizon" if difference < -sd else "hazard", "judged", difference, sd)
+
+
+def in_shape(cohort: Cohort, shape: Shape) -> Cohort:
+    """Call the chances of one shape the model's, and leave the other out."""
+    others = {name: chances for name, chances in cohort.chances.items() if name not in SHAPES}
+    return replace(cohort, chances={"model": cohort.chances[shape], **others})
 
 
 def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
@@ -181,8 +283,8 @@ def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
         as_of=as_of,
         horizons={str(horizon): horizon.microseconds for horizon in config.horizons},
         vocabulary=learned.vocabulary,
-        base=learned.base,
-        trees=learned.trees,
+        model=learned.model,
+        members=(),
         calibrator=Calibrator(),
         reference=(),
         reliability={},
@@ -190,10 +292,10 @@ def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
     )
 
 
-def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohort]) -> Bundle:
-    """Calibrate where that helps, and add what a lead's chance is compared with."""
+def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohort], choice: Choice) -> Bundle:
+    """Calibrate where that helps, and add what a lead's chance is compared with and how sure it is."""
     calibrator, losses = choose_calibrator([cohort.judged for cohort in cohorts])
-    plain = draft(config, as_of, learned)
+    plain = replace(draft(config, as_of, learned), members=fit_members(learned, config))
     horizon = config.rank_index
     if cohorts:
         seen = np.concatenate([cohort.chances["model"][:, horizon] for cohort in cohorts])
@@ -201,11 +303,13 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         seen = plain.readiness(learned.examples.matrix)[:, horizon]
     reference = np.percentile(calibrator.apply(seen), np.arange(1, 99))
     facts = {
-        "rows": int(learned.examples.labels.teaches.any(axis=1).sum()),
+        "rows": len(learned.examples),
+        "thinned_from": float(learned.examples.weight.sum()),
         "converted_leads": learned.examples.converted_leads(),
         "features": len(plain.features),
         "families_off": dict(learned.vocabulary.off),
-        "warmth": dict(learned.warmth),
+        "warmth": dict(learned.gathered.warmth),
+        "shape": asdict(choice),
         "calibration": {**losses, "kept": calibrator != Calibrator()},
         "judged": summarise(cohorts[-1:], config) if cohorts else {},
         "judged_cohort": _window(cohorts[-1]) if cohorts else {},
@@ -217,6 +321,26 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         reliability=reliability(cohorts, calibrator, horizon),
         facts=facts,
     )
+
+
+def paired_log_loss(cohorts: Sequence[Cohort], one: str, other: str, seed: int) -> tuple[float, float]:
+    """Return the difference in log-loss, mean over horizons and origins, and its standard deviation over leads."""
+    number = {lead: place for place, lead in enumerate(sorted({lead for cohort in cohorts for lead in cohort.lead_id}))}
+    excess, count = np.zeros((2, len(cohorts), len(number), cohorts[0].hits.shape[1]))
+    for k, cohort in enumerate(cohorts):
+        rows = [number[lead] for lead in cohort.lead_id]
+        losses = log_losses(cohort.hits, cohort.chances[one]) - log_losses(cohort.hits, cohort.chances[other])
+        np.add.at(excess[k], rows, np.where(cohort.matured, losses, 0.0))
+        np.add.at(count[k], rows, cohort.matured)
+    chance = np.random.default_rng(seed)
+    draws = [
+        np.ones(len(number)),
+        *(np.bincount(chance.integers(len(number), size=len(number)), minlength=len(number)) for _ in range(200)),
+    ]
+    found = [
+        np.nanmean(np.einsum("l,klh->kh", w, excess) / np.maximum(np.einsum("l,klh->kh", w, count), 1)) for w in draws
+    ]
+    return float(found[0]), float(np.std(found[1:]))
 
 
 def reliability(cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int) -> dict[str, tuple[float, ...]]:

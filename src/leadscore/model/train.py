@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -16,10 +16,12 @@ from leadscore.features.matrix import catalogue, compute
 from leadscore.features.view import Matrix, looks
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import History, Leads
-from leadscore.labels import Labels, label
-from leadscore.model.base import Base, Directions, fit_base
+from leadscore.labels import Flags, Labels, label
+from leadscore.model.base import Directions, Floats, fit_base
 from leadscore.model.baselines import rfm_inputs
-from leadscore.model.bundle import with_interval
+from leadscore.model.fitted import Fitted
+from leadscore.model.lots import HIGHEST, draw_lots, number_leads
+from leadscore.model.shape import Shape, lessons
 from leadscore.snapshots import Snapshots, at_risk
 from leadscore.timeline import Moments
 
@@ -36,6 +38,8 @@ class Examples:
         matrix: Features.
         rfm: Inputs of the baselines.
         labels: What came of it.
+        weight: How many snapshots it stands for; one where nothing was thinned.
+        segments: Declared attributes: the value known at the moment, empty where there is none.
     """
 
     lead_id: npt.NDArray[np.object_]
@@ -43,9 +47,23 @@ class Examples:
     matrix: Matrix
     rfm: Matrix
     labels: Labels
+    weight: Floats
+    segments: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.as_of)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Examples:
+        """Select snapshots."""
+        return Examples(
+            self.lead_id[rows],
+            self.as_of[rows],
+            self.matrix[rows],
+            self.rfm[rows],
+            self.labels.take(rows),
+            self.weight[rows],
+            {name: words[rows] for name, words in self.segments.items()},
+        )
 
     def converted_leads(self) -> int:
         """Count the leads with a conversion in an interval that has closed."""
@@ -61,10 +79,45 @@ def at_risk_on(config: Config, leads: Leads, moments: Moments) -> Snapshots:
     )
 
 
+@dataclass(frozen=True)
+class Thinning:
+    """Which snapshots teach: all that converted, and a share of the others, each standing for 1 / share of them."""
+
+    share: float
+    seed: int
+
+    @classmethod
+    def to(cls, most: int, converting: int, others: int, seed: int) -> Thinning:
+        """Thin to so many rows; to twice the converting ones where that is more."""
+        wanted = max(most - converting, converting)
+        return cls(min(1.0, wanted / others) if others else 1.0, seed)
+
+    def keep(self, leads: Leads, snapshots: Snapshots, converting: Flags) -> tuple[Flags, Floats]:
+        """Tell which snapshots to keep, and how many each of them stands for."""
+        if self.share >= 1:
+            return np.ones(len(snapshots), dtype=np.bool_), np.ones(len(snapshots))
+        lots = draw_lots(number_leads(leads.lead_id, self.seed)[snapshots.lead], snapshots.as_of)
+        kept = np.asarray(converting | (lots < self.share * HIGHEST), dtype=np.bool_)
+        return kept, np.where(converting, 1.0, 1 / self.share)
+
+
+def count_snapshots(leads: Leads, config: Config, moments: Moments, seen_from: int) -> tuple[int, int]:
+    """Count the snapshots of a bucket that teach: those that converted in a closed interval, and the others."""
+    snapshots = at_risk_on(config, leads, moments)
+    labels = _label(leads, snapshots, config, seen_from)
+    converting = int(_converting(labels).sum())
+    return converting, int(labels.teaches.any(axis=1).sum()) - converting
+
+
 def assemble(
-    buckets: Iterable[Bucket], vocabulary: Vocabulary, config: Config, moments: Moments, seen_from: int
+    buckets: Iterable[Bucket],
+    vocabulary: Vocabulary,
+    config: Config,
+    moments: Moments,
+    seen_from: int,
+    thinning: Thinning | None = None,
 ) -> Examples:
-    """Compute features and labels of every lead at risk on a grid of moments, bucket by bucket.
+    """Compute features and labels of the leads at risk on a grid of moments, bucket by bucket.
 
     Args:
         buckets: What was known at `seen_from`.
@@ -72,13 +125,17 @@ def assemble(
         config: Horizons and rules of being at risk.
         moments: The grid, ascending.
         seen_from: Labels are as of this moment.
+        thinning: Which snapshots to keep of those that teach; every snapshot, those that teach nothing too, without.
     """
-    horizons = np.array([horizon.microseconds for horizon in config.horizons], dtype=np.int64)
-    # An interval that has closed may still hide a conversion nobody has told us of yet.
-    settled = seen_from - config.outcomes.known_within.microseconds
     parts: list[Examples] = []
     for leads, history in buckets:
         snapshots = at_risk_on(config, leads, moments)
+        labels, weight = _label(leads, snapshots, config, seen_from), np.ones(len(snapshots))
+        if thinning is not None:
+            kept, weight = thinning.keep(leads, snapshots, _converting(labels))
+            rows = np.flatnonzero(kept & labels.teaches.any(axis=1))
+            snapshots = Snapshots(snapshots.lead[rows], snapshots.as_of[rows])
+            labels, weight = labels.take(rows), weight[rows]
         computed = [(compute(view, vocabulary), rfm_inputs(view)) for view in looks(leads, history, snapshots)]
         matrix, rfm = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
         parts.append(
@@ -87,13 +144,32 @@ def assemble(
                 as_of=snapshots.as_of,
                 matrix=matrix,
                 rfm=rfm,
-                labels=label(snapshots.as_of, leads.converted_at[snapshots.lead], horizons, settled),
+                labels=labels,
+                weight=weight,
+                segments={name: _segment(leads, snapshots, name) for name in config.backtest.segments},
             )
         )
-    return _stack(parts)
+    return _sorted(parts)
 
 
-def _stack(parts: Sequence[Examples]) -> Examples:
+def _label(leads: Leads, snapshots: Snapshots, config: Config, seen_from: int) -> Labels:
+    horizons = np.array([horizon.microseconds for horizon in config.horizons], dtype=np.int64)
+    # An interval that has closed may still hide a conversion nobody has told us of yet.
+    settled = seen_from - config.outcomes.known_within.microseconds
+    return label(snapshots.as_of, leads.converted_at[snapshots.lead], horizons, settled)
+
+
+def _converting(labels: Labels) -> Flags:
+    return np.asarray((labels.in_interval & labels.teaches).any(axis=1), dtype=np.bool_)
+
+
+def _segment(leads: Leads, snapshots: Snapshots, name: str) -> npt.NDArray[np.object_]:
+    """Return an attribute as it was known at each snapshot; empty where there was none."""
+    words = np.array([*(version.get(name, "") for version in leads.attributes), ""], dtype=object)
+    return words[leads.versions_at(snapshots.lead, snapshots.as_of)]
+
+
+def _sorted(parts: Sequence[Examples]) -> Examples:
     """Put the buckets together, sorted by (as_of, lead_id): an order that does not depend on the buckets."""
     lead_id = np.concatenate([part.lead_id for part in parts])
     as_of = np.concatenate([part.as_of for part in parts])
@@ -106,28 +182,84 @@ def _stack(parts: Sequence[Examples]) -> Examples:
         matrix=np.concatenate([part.matrix for part in parts])[order],
         rfm=np.concatenate([part.rfm for part in parts])[order],
         labels=Labels(**labels),
+        weight=np.concatenate([part.weight for part in parts])[order],
+        segments={name: np.concatenate([part.segments[name] for part in parts])[order] for name in parts[0].segments},
     )
 
 
-def fit_hazard(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, seed: int) -> tuple[Base, str]:
-    """Fit the hazard over (snapshot, interval) rows that teach; return the base and the trees as text."""
-    labels, features = examples.labels, catalogue(vocabulary)
+def aged(examples: Examples, as_of: int, half_life: int | None) -> Examples:
+    """Let a snapshot count half for every half-life it lies back; the mean weight stays."""
+    if half_life is None:
+        return examples
+    fading = np.exp2((examples.as_of - as_of) / half_life)
+    weight = examples.weight * fading
+    return replace(examples, weight=weight * examples.weight.sum() / weight.sum())
+
+
+def fit(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, shape: Shape, seed: int) -> Fitted:
+    """Fit base and trees on the rows that teach: the trees see every output, and which one it is."""
+    features = catalogue(vocabulary)
     skewed = np.array([feature.skewed for feature in features], dtype=np.bool_)
     directions = np.array([feature.direction for feature in features], dtype=np.int8)
-    base = fit_base(examples.matrix, labels.in_interval, labels.teaches, skewed, directions, settings.base_c)
-    margins = base.margins(examples.matrix)
-    intervals = range(margins.shape[1])
-    rows = [np.flatnonzero(labels.teaches[:, number]) for number in intervals]
-    stacked = np.concatenate([with_interval(examples.matrix[rows[number]], number) for number in intervals])
-    hits = np.concatenate([labels.in_interval[rows[number], number] for number in intervals])
-    start = np.concatenate([margins[rows[number], number] for number in intervals])
-    return base, fit_trees(stacked, hits, start, directions, settings, seed)
+    return fit_matrix(
+        examples.matrix, lessons(examples.labels, shape), examples.weight, skewed, directions, settings, shape, seed
+    )
+
+
+def fit_matrix(
+    matrix: Matrix,
+    taught: tuple[Flags, Flags],
+    weight: Floats,
+    skewed: Flags,
+    directions: Directions,
+    settings: ModelSettings,
+    shape: Shape,
+    seed: int,
+) -> Fitted:
+    """Fit base and trees on a matrix.
+
+    Args:
+        matrix: One row per snapshot.
+        taught: Outcomes, and the rows that have something to say of them: one column per output.
+        weight: How many snapshots each row stands for.
+        skewed: Features seen through their logarithm.
+        directions: Which way each feature may push: 1, -1, or 0 for either.
+        settings: Size and regularisation.
+        shape: How the outputs make a curve.
+        seed: Of the draw of features per tree.
+    """
+    outcomes, teaches = taught
+    base = fit_base(matrix, outcomes, teaches, skewed, directions, settings.base_l2, weight)
+    rows = [np.flatnonzero(column) for column in teaches.T]
+    start = base.margins(matrix)
+    trees = fit_trees(
+        stack(matrix, rows),
+        np.concatenate([outcomes[of, number] for number, of in enumerate(rows)]),
+        np.concatenate([start[of, number] for number, of in enumerate(rows)]),
+        np.concatenate([weight[of] for of in rows]),
+        directions,
+        settings,
+        seed,
+    )
+    return Fitted(shape, base, trees)
+
+
+def stack(matrix: Matrix, rows: Sequence[npt.NDArray[np.int64]]) -> Matrix:
+    """Put the rows of each output one below the other, the number of the output as the last column."""
+    stacked = np.empty((sum(map(len, rows)), matrix.shape[1] + 1), dtype=np.float32)
+    beyond = np.cumsum([len(of) for of in rows])
+    for number, (of, end) in enumerate(zip(rows, beyond, strict=True)):
+        part = stacked[end - len(of) : end]
+        np.take(matrix, of, axis=0, out=part[:, :-1], mode="clip")
+        part[:, -1] = number
+    return stacked
 
 
 def fit_trees(
     stacked: Matrix,
-    hits: npt.NDArray[np.bool_],
-    start: npt.NDArray[np.float64],
+    hits: Flags,
+    start: Floats,
+    weight: Floats,
     directions: Directions,
     settings: ModelSettings,
     seed: int,
@@ -135,19 +267,42 @@ def fit_trees(
     """Fit the trees from the base's margin; the same input gives the same text whatever the number of threads.
 
     Args:
-        stacked: One row per (snapshot, interval); the last column is the number of the interval.
-        hits: Converted in the interval.
+        stacked: One row per (snapshot, output); the last column is the number of the output.
+        hits: Converted in the interval, or by the horizon.
         start: Margin of the base.
-        directions: Which way each feature, the interval apart, may push: 1, -1, or 0 for either.
+        weight: How many rows each row stands for.
+        directions: Which way each feature, the output's number apart, may push: 1, -1, or 0 for either.
         settings: Size and regularisation.
         seed: Of the draw of features per tree.
     """
-    parameters: dict[str, Any] = {
+    parameters = tree_parameters(settings, len(stacked), seed)
+    if directions.any():
+        # Of the three methods only `basic` is simple enough to be trusted: below a split on such a feature the leaves
+        # of both sides stay on their side of the middle. Models by `advanced` have been found to break their word
+        # (LightGBM's issues 5358 and 6155).
+        parameters |= {"monotone_constraints": [*directions.tolist(), 0], "monotone_constraints_method": "basic"}
+    # LightGBM refuses names with quotes or colons; ours live in the bundle.
+    names = [f"f{number}" for number in range(stacked.shape[1])]
+    data = lgb.Dataset(
+        stacked,
+        label=hits.astype(np.float64),
+        weight=None if (weight == 1.0).all() else weight,
+        init_score=start,
+        feature_name=names,
+        free_raw_data=True,
+    )
+    booster = lgb.train(parameters, data, num_boost_round=settings.trees)
+    return str(booster.model_to_string(num_iteration=-1))
+
+
+def tree_parameters(settings: ModelSettings, rows: int, seed: int) -> dict[str, Any]:
+    """Return LightGBM's parameters for some rows."""
+    return {
         "objective": "binary",
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
         # On little data a fixed floor would forbid every split.
-        "min_data_in_leaf": int(min(settings.min_rows_per_leaf, max(5, len(stacked) // 50))),
+        "min_data_in_leaf": int(min(settings.min_rows_per_leaf, max(5, rows // 50))),
         "lambda_l2": settings.l2,
         "feature_fraction": settings.column_share,
         "max_bin": 127,
@@ -157,13 +312,3 @@ def fit_trees(
         "force_col_wise": True,
         "verbosity": -1,
     }
-    if directions.any():
-        # Of the three methods only `basic` is simple enough to be trusted: below a split on such a feature the leaves
-        # of both sides stay on their side of the middle. Models by `advanced` have been found to break their word
-        # (LightGBM's issues 5358 and 6155).
-        parameters |= {"monotone_constraints": [*directions.tolist(), 0], "monotone_constraints_method": "basic"}
-    # LightGBM refuses names with quotes or colons; ours live in the bundle.
-    names = [f"f{number}" for number in range(stacked.shape[1])]
-    data = lgb.Dataset(stacked, label=hits.astype(np.float64), init_score=start, feature_name=names, free_raw_data=True)
-    booster = lgb.train(parameters, data, num_boost_round=settings.trees)
-    return str(booster.model_to_string(num_iteration=-1))

@@ -7,7 +7,6 @@ is kept; where there is too little to learn from, the neutral scale stays. What 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,14 +25,13 @@ from leadscore.features import asof, infusion
 from leadscore.features.infusion import Scale
 from leadscore.features.view import View, looks
 from leadscore.features.vocabulary import OTHER, Vocabulary
-from leadscore.history import Leads
 from leadscore.labels import Flags, label
 from leadscore.model.base import Floats
+from leadscore.model.lots import Lots, draw_lots, number_leads
 from leadscore.model.train import Bucket, at_risk_on
 from leadscore.snapshots import Snapshots
 from leadscore.timeline import DAY, HOUR, Moments
 
-Hashes = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 _LADDER = (12 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 180 * DAY)
@@ -117,8 +115,8 @@ class Sample:
         worth: What a snapshot counts where the windows of a lead's snapshots overlap: spacing / horizon, at most 1.
     """
 
-    lot: Hashes
-    lead: Hashes
+    lot: Lots
+    lead: Lots
     as_of: Moments
     hit: Flags
     age: Floats
@@ -185,8 +183,8 @@ def draw(
         snapshots = at_risk_on(config, leads, moments[moments + horizon <= settled])
         converted_at = leads.converted_at[snapshots.lead]
         hit = label(snapshots.as_of, converted_at, np.array([horizon]), settled).by_horizon[:, 0]
-        numbers = _numbers(leads, config.seed)[snapshots.lead]
-        lots = _mixed(numbers ^ _mixed(snapshots.as_of.astype(np.uint64)))
+        numbers = number_leads(leads.lead_id, config.seed)[snapshots.lead]
+        lots = draw_lots(numbers, snapshots.as_of)
         rows = np.flatnonzero(_small(lots, hit, sample, most))
         own = Snapshots(snapshots.lead[rows], snapshots.as_of[rows])
         sample += replace(
@@ -226,22 +224,7 @@ def _nothing(lengths: Moments, worth: float) -> Sample:
     )
 
 
-def _numbers(leads: Leads, seed: int) -> Hashes:
-    """Number each lead by its name, so that no number depends on the other leads."""
-    key = seed.to_bytes(8, "big")
-    digests = b"".join(hashlib.blake2b(lead.encode(), digest_size=8, key=key).digest() for lead in leads.lead_id)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
-
-
-def _mixed(numbers: Hashes) -> Hashes:
-    """Mix the bits of numbers (the finalizer of splitmix64: Steele, Lea & Flood 2014)."""
-    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-def _small(lots: Hashes, hit: Flags, sample: Sample, most: Mapping[bool, int]) -> Flags:
+def _small(lots: Lots, hit: Flags, sample: Sample, most: Mapping[bool, int]) -> Flags:
     """Tell which lots are, with those drawn already, among the smallest of their class."""
     small = np.zeros(len(lots), np.bool_)
     for of in (True, False):

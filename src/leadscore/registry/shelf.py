@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from leadscore.errors import ConfigError, StateError
-from leadscore.model.bundle import Bundle, read_bundle
+from leadscore.model.bundle import Bundle, read_bundle, trees_file
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +126,11 @@ def _label(folder: Path) -> Kept | None:
 def _whole(folder: Path) -> bool:
     """Say whether the files are those the name was made of; see `Bundle.version`."""
     try:
-        digest = hashlib.sha256((folder / "trees.txt").read_bytes())
-        digest.update((folder / "bundle.json").read_bytes().removesuffix(b"\n"))
-    except OSError:
+        text = (folder / "bundle.json").read_bytes().removesuffix(b"\n")
+        trees = [(folder / trees_file(number)).read_bytes() for number in range(1 + len(json.loads(text)["members"]))]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
+    digest = hashlib.sha256(b"".join(trees) + text)
     return digest.hexdigest()[:12] == folder.name
 
 

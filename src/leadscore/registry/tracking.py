@@ -259,7 +259,7 @@ def example(bundle: Bundle) -> pd.DataFrame:
     They are the average lead, a lead of whom nothing is known, and one that lies a standard deviation above average
     everywhere: no person's data goes to the registry.
     """
-    base = bundle.base
+    base = bundle.model.base
     scaled = np.stack([base.mean, np.full(len(base.mean), np.nan), base.mean + np.where(np.isinf(base.sd), 0, base.sd)])
     rows = np.where(base.skewed, np.sign(scaled) * np.expm1(np.abs(scaled)), scaled)
     # The matrix is float32; a double that holds one gives the same bits back.

@@ -1,0 +1,71 @@
+"""What a fit gives: trees on the margin of a smooth base, and the shape of the curve their margins make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from leadscore.features.view import Matrix
+from leadscore.model.base import Base, Floats
+from leadscore.model.shape import Shape, curve
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model of readiness; all of it is text and numbers.
+
+    Attributes:
+        shape: How the outputs make a curve.
+        base: Margins the trees start from, one output per interval or horizon.
+        trees: LightGBM's text; the last column is the number of the output.
+    """
+
+    shape: Shape
+    base: Base
+    trees: str
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """The trees, read from their text."""
+        return lgb.Booster(model_str=self.trees)
+
+    def margins(self, matrix: Matrix) -> Floats:
+        """Return the outputs on the logit scale: one row per snapshot, one column per output."""
+        base = self.base.margins(matrix)
+        if not len(matrix):
+            return base
+        trees = [
+            self.booster.predict(with_output(matrix, number), raw_score=True, num_threads=0)
+            for number in range(base.shape[1])
+        ]
+        margins: Floats = base + np.stack(trees, axis=1)
+        return margins
+
+    def readiness(self, matrix: Matrix) -> Floats:
+        """Return P(converted by each horizon), not calibrated: one row per snapshot, never falling."""
+        return curve(self.margins(matrix), self.shape)
+
+    def shapley(self, matrix: Matrix, number: int) -> Floats:
+        """Split what the trees add to an output: a column per feature, then the output's number and the expectation."""
+        if not len(matrix):
+            return np.zeros((0, matrix.shape[1] + 2))
+        values: Floats = np.asarray(self.booster.predict(with_output(matrix, number), pred_contrib=True))
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; the trees are a file of their own."""
+        return {"shape": self.shape, "base": self.base.to_dict()}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], trees: str) -> Fitted:
+        """Rebuild a model from its JSON and its trees."""
+        return cls(saved["shape"], Base.from_dict(saved["base"]), trees)
+
+
+def with_output(matrix: Matrix, number: int) -> Matrix:
+    """Append the number of the output as the last column."""
+    return np.column_stack([matrix, np.full(len(matrix), number, dtype=np.float32)])

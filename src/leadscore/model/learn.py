@@ -33,6 +33,7 @@ Reader = Callable[[int], Iterable[Bucket]]
 
 _Z90 = 1.6449  # a two-sided interval of 90 %
 _BINS = 10
+_SURE = 2  # standard deviations by which a shape must win
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class Choice:
 def choose_shape(cohorts: Sequence[Cohort], config: Config) -> Choice:
     """Choose the shape by the log-loss at the rolling origins.
 
-    A hazard is coherent by construction, so a classifier per horizon must win by more than a standard deviation: a
+    A hazard is coherent by construction, so a classifier per horizon must win by more than two standard deviations: a
     choice that noise can turn would make tomorrow's chances jump.
     """
     shapes = configured_shapes(config)
@@ -266,7 +267,7 @@ def choose_shape(cohorts: Sequence[Cohort], config: Config) -> Choice:
     if not cohorts:
         return Choice(shapes[0], "nothing to judge by")
     difference, sd = paired_log_loss(cohorts, "per_horizon", "hazard", config.seed)
-    return Choice("per_horizon" if difference < -sd else "hazard", "judged", difference, sd)
+    return Choice("per_horizon" if difference < -_SURE * sd else "hazard", "judged", difference, sd)
 
 
 def in_shape(cohort: Cohort, shape: Shape) -> Cohort:

@@ -14,7 +14,7 @@ from leadscore.features.vocabulary import Vocabulary
 from leadscore.labels import Labels
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator
-from leadscore.model.train import Examples, fit_hazard
+from leadscore.model.train import Examples, fit
 from leadscore.timeline import DAY
 
 HORIZONS = {f"{days}d": days * DAY for days in (14, 30, 90)}
@@ -45,21 +45,21 @@ def tiny_examples(seed: int, rows: int = 300) -> Examples:
     teaches = ~by_horizon | in_interval
     labels = Labels(by_horizon, np.ones_like(by_horizon), in_interval, teaches)
     lead_id = np.array([f"lead {number}" for number in range(rows)], dtype=object)
-    return Examples(lead_id, np.zeros(rows, dtype=np.int64), matrix, matrix[:, :5], labels)
+    return Examples(lead_id, np.zeros(rows, dtype=np.int64), matrix, matrix[:, :5], labels, np.ones(rows))
 
 
 def tiny_bundle(seed: int = 1, **changes: Any) -> Bundle:
     """Fit a bundle; the same seed gives the same one."""
-    settings = Model(trees=5, min_rows_per_leaf=20, base_c=1.0)
-    base, trees = fit_hazard(tiny_examples(seed), VOCABULARY, settings, seed)
+    settings = Model(trees=5, min_rows_per_leaf=20)
+    model, *members = (fit(tiny_examples(draw), VOCABULARY, settings, "hazard", seed) for draw in (seed, 7, 8))
     values = {
         "project": "tiny",
         "training_fingerprint": "0123456789ab",
         "as_of": 20_000 * DAY,
         "horizons": HORIZONS,
         "vocabulary": VOCABULARY,
-        "base": base,
-        "trees": trees,
+        "model": model,
+        "members": tuple(members),
         "calibrator": Calibrator(0.9, -0.1),
         "reference": (0.1, 0.2),
         "reliability": {"14d": (0.1, float("nan"))},

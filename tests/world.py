@@ -20,7 +20,7 @@ from leadscore.config import Config
 from leadscore.features.matrix import build_matrix, catalogue
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import NEVER, build_history, build_leads, build_workload
-from leadscore.model.learn import finish, judge_origin, learn, splits
+from leadscore.model.learn import choose_shape, finish, fit, gather, in_shape, judge_origin, splits
 from leadscore.snapshots import Snapshots, at_risk
 from leadscore.timeline import DAY, Duration, parse_moment
 
@@ -261,13 +261,16 @@ def funnel_reader(parts=1):
 
 
 @cache
-def learned_funnel(parts=1):
+def learned_funnel(parts=1, shape="auto"):
     """What training on the funnel gives: (configuration, learned, cohorts, bundle)."""
-    settings, read, as_of = config(**FUNNEL), funnel_reader(parts), day(FUNNEL_AS_OF)
-    learned = learn(read, settings, as_of)
-    origins = splits(learned.first, settings, as_of, settings.training.origins)
-    cohorts = [judge_origin(read, settings, origin, as_of) for origin in origins]
-    return settings, learned, cohorts, finish(settings, as_of, learned, cohorts)
+    settings = config(**FUNNEL | {"model": FUNNEL["model"] | {"shape": shape}})
+    read, as_of = funnel_reader(parts), day(FUNNEL_AS_OF)
+    gathered = gather(read, settings, as_of)
+    origins = splits(gathered.first, settings, as_of, settings.training.origins)
+    judged = [judge_origin(read, settings, origin, as_of) for origin in origins]
+    choice = choose_shape(judged, settings)
+    cohorts, learned = [in_shape(cohort, choice.shape) for cohort in judged], fit(gathered, settings, choice.shape)
+    return settings, learned, cohorts, finish(settings, as_of, learned, cohorts, choice)
 
 
 class _NoTrees:
@@ -277,6 +280,6 @@ class _NoTrees:
 
 def without_trees(bundle, **changes):
     """A bundle whose trees say nothing. (LightGBM refuses to fit none, and aborts on a text without any.)"""
-    mute = replace(bundle, **changes)
+    mute = replace(bundle.model, **changes)
     mute.__dict__["booster"] = _NoTrees()
-    return mute
+    return replace(bundle, model=mute)

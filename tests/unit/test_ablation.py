@@ -11,7 +11,7 @@ import pytest
 from leadscore.delivery.ablation import markdown
 from leadscore.model.ablation import METRICS, Trial, Variant, ablate, bootstrap, plan_variants, tabulate
 from leadscore.model.evaluate import judge
-from leadscore.model.learn import judge_origin, splits
+from leadscore.model.learn import in_shape, judge_origin, splits
 from world import FUNNEL, FUNNEL_AS_OF, bucket, config, day, funnel
 
 AS_OF = day(FUNNEL_AS_OF)
@@ -59,7 +59,7 @@ def test_a_line_is_what_training_with_that_configuration_gives(name):
     origin, found = trials()
     trial = next(trial for trial in found if trial.variant.name == name)
     own = settings(trial.variant.families)
-    cohort = judge_origin(read, own, origin, AS_OF)
+    cohort = in_shape(judge_origin(read, own, origin, AS_OF), "hazard")
     for k, rows in enumerate(cohort.matured.T):
         expected = judge(cohort.hits[rows, k], cohort.chances["model"][rows, k], cohort.as_of[rows], None)
         assert trial.figures[k] == expected

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leadscore.errors import StateError
-from leadscore.model.bundle import curve, read_bundle
+from leadscore.model.bundle import read_bundle
 from world import learned_funnel
 
 
@@ -42,7 +42,11 @@ def test_a_bundle_is_text_without_what_json_does_not_have(tmp_path):
     _written(tmp_path)
     assert "NaN" not in (tmp_path / "bundle.json").read_text(encoding="utf-8")
     assert (tmp_path / "trees.txt").read_text(encoding="utf-8").startswith("tree\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.json", "trees.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bundle.json",
+        *(f"trees-{k}.txt" for k in (1, 2, 3, 4)),
+        "trees.txt",
+    ]
 
 
 def test_a_matrix_of_another_width_is_wrong_use():
@@ -51,20 +55,14 @@ def test_a_matrix_of_another_width_is_wrong_use():
         bundle.readiness(np.zeros((1, len(bundle.features) + 1), np.float32))
 
 
-def test_the_curve_is_one_minus_the_product_of_survivals():
-    hazards = np.array([[0.1, 0.2, 0.5], [1e-12, 1e-12, 1e-12]])
-    found = curve(np.log(hazards / (1 - hazards)))
-    np.testing.assert_allclose(found[0], [0.1, 1 - 0.9 * 0.8, 1 - 0.9 * 0.8 * 0.5])
-    np.testing.assert_allclose(found[1], [1e-12, 2e-12, 3e-12], rtol=1e-6)  # small chances stay exact
-
-
 def test_what_is_learned_was_known_and_its_labels_closed():
     config, learned, cohorts, bundle = learned_funnel()
-    as_of, spacing = bundle.as_of, config.snapshots.spacing.microseconds
-    examples = learned.examples
-    assert examples.as_of.max() == as_of - spacing
-    shortest = config.horizons[0].microseconds
-    assert np.array_equal(examples.labels.teaches[:, 0], examples.as_of + shortest <= as_of)
+    as_of, examples = bundle.as_of, learned.examples
+    # Snapshots every two days, and a shortest horizon of three: what was seen two days ago teaches nothing yet.
+    assert examples.as_of.max() == as_of - 2 * config.snapshots.spacing.microseconds
+    assert examples.labels.teaches[:, 0].all()
+    for horizon, matured in zip(config.horizons, examples.labels.matured.T, strict=True):
+        assert np.array_equal(matured, examples.as_of + horizon.microseconds <= as_of)
     assert [cohort.origin for cohort in cohorts] == sorted(cohort.origin for cohort in cohorts)
     for cohort in cohorts:
         assert cohort.matured.all()

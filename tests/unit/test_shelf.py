@@ -13,6 +13,8 @@ from bundles import tiny_bundle, tiny_matrix
 from leadscore.errors import ConfigError, StateError
 from leadscore.registry import shelf
 
+FILES = ("bundle.json", "trees-1.txt", "trees-2.txt", "trees.txt")
+
 
 @pytest.fixture(scope="module")
 def bundle():
@@ -35,7 +37,7 @@ def test_keeping_twice_changes_nothing(tmp_path, bundle):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert shelf.keep(tmp_path, bundle) == folder
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert names(tmp_path) == [f"{bundle.version}/bundle.json", f"{bundle.version}/trees.txt"]
+    assert names(tmp_path) == [f"{bundle.version}/{name}" for name in FILES]
 
 
 def test_others_may_read_what_the_umask_allows(tmp_path, bundle):
@@ -62,7 +64,7 @@ def test_many_who_keep_the_same_bundle_at_once_all_succeed(tmp_path, bundle):
     for thread in threads:
         thread.join()
     assert not failed
-    assert names(tmp_path) == [f"{bundle.version}/bundle.json", f"{bundle.version}/trees.txt"]
+    assert names(tmp_path) == [f"{bundle.version}/{name}" for name in FILES]
 
 
 def test_a_bundle_is_kept_whole_or_not_at_all(tmp_path, bundle, monkeypatch):
@@ -75,8 +77,9 @@ def test_a_bundle_is_kept_whole_or_not_at_all(tmp_path, bundle, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_bundle_is_refused_and_mended_by_keeping_it_again(tmp_path, bundle):
-    trees = shelf.keep(tmp_path, bundle) / "trees.txt"
+@pytest.mark.parametrize("name", ["trees.txt", "trees-2.txt"])
+def test_a_damaged_bundle_is_refused_and_mended_by_keeping_it_again(tmp_path, bundle, name):
+    trees = shelf.keep(tmp_path, bundle) / name
     trees.write_text(trees.read_text(encoding="utf-8").replace("leaf_value=", "leaf_value=0", 1), encoding="utf-8")
     with pytest.raises(StateError, match="changed after training"):
         shelf.read(tmp_path, bundle.version)

@@ -15,7 +15,7 @@ import numpy as np
 from leadscore import steps
 from leadscore.config import Config, read_config
 from leadscore.errors import ConfigError
-from leadscore.model.learn import Cohort, summarise
+from leadscore.model.backtest import Cohort, summarise
 from leadscore.progress import stage
 from leadscore.simulate import Company, export, simulate, write_truth
 from leadscore.timeline import to_microseconds
@@ -87,7 +87,8 @@ def _beside_truth(
     truth = company.truth
     moments = truth["day"].astype("datetime64[us, UTC]").astype("int64")
     hazard = dict(zip(zip(truth["lead_id"], moments, strict=True), truth["hazard"], strict=True))
-    figures = summarise([_with_oracle(cohort, hazard) for cohort in cohorts], config)
+    beside = [_with_oracle(cohort, hazard) for cohort in cohorts]
+    figures = summarise(beside, config.horizon_names, config.capacity)
     # A daily hazard ranks leads; it is not their chance at a horizon, so its losses mean nothing.
     return {
         horizon: {**of_horizon, "oracle": {**of_horizon["oracle"], "brier": np.nan, "log_loss": np.nan}}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -20,10 +20,10 @@ from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
+from leadscore.model.backtest import Cohort, summarise, tabulate
 from leadscore.model.bundle import Bundle
 from leadscore.model.learn import (
     Choice,
-    Cohort,
     Reader,
     choose_shape,
     configured_splits,
@@ -31,10 +31,8 @@ from leadscore.model.learn import (
     fit,
     gather,
     in_shape,
-    judge_cohort,
     judge_origin,
     splits,
-    summarise,
 )
 from leadscore.model.split import Split
 from leadscore.model.train import Bucket
@@ -175,16 +173,30 @@ def run(config: Config, as_of: int, seen_at: int) -> RunResult:
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """How the model would have done at rolling origins, beside its baselines."""
+    """How the model would have done at rolling origins, beside its baselines; `told` is as `backtest.tabulate` tells.
 
-    horizons: Mapping[str, Mapping[str, Mapping[str, float]]]
-    origins: Sequence[Mapping[str, Any]]
-    violations: int
+    Attributes:
+        as_of: Everything used was known before.
+        ranked_by: The horizon of the list.
+        shape: Which shape of the curve was chosen, and by how much.
+        told: Figures, intervals, and where a baseline wins.
+        cohorts: What was judged, for who wants to look closer.
+    """
+
+    as_of: str
+    ranked_by: str
     shape: Choice
+    told: Mapping[str, Any]
+    cohorts: Sequence[Cohort] = field(repr=False)
+
+    @property
+    def horizons(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Per horizon and model, the figures."""
+        return cast("Mapping[str, Mapping[str, Mapping[str, Any]]]", self.told["horizons"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return asdict(self)
+        return {"as_of": self.as_of, "ranked_by": self.ranked_by, "shape": asdict(self.shape), **self.told}
 
 
 def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
@@ -194,16 +206,10 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     cohorts, choice = judge_origins(read, config, planned_origins(read, config, as_of, number), as_of)
     if not cohorts:
         raise too_short(as_of)
-    origins = [
-        {
-            "origin": show_moment(cohort.origin),
-            "rows": len(cohort.as_of),
-            "horizons": {name: judge_cohort(cohort, config, k) for k, name in enumerate(config.horizon_names)},
-        }
-        for cohort in cohorts
-    ]
-    falls = sum(int((cohort.chances["model"][:, 1:] < cohort.chances["model"][:, :-1]).sum()) for cohort in cohorts)
-    return BacktestResult(summarise(cohorts, config), origins, falls, choice)
+    with stage("Drawing leads anew, for the intervals"):
+        told = tabulate(cohorts, config.horizon_names, config.capacity, config.seed, time_zone=config.time_zone)
+    ranked_by = config.horizon_names[config.rank_index]
+    return BacktestResult(show_moment(as_of), ranked_by, choice, told, cohorts)
 
 
 def too_short(as_of: int) -> StateError:
@@ -422,13 +428,13 @@ def _conversions(buckets: Iterable[Leads]) -> dict[str, int]:
 def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lake) -> Training:
     """Gather what MLflow is told of a training."""
     last = cohorts[-1] if cohorts else None
-    summary = summarise(cohorts, config)
+    summary = summarise(cohorts, config.horizon_names, config.capacity)
     model = config.model.model_dump(mode="json")
     return Training(
         bundle=bundle,
         parameters={**{f"model.{key}": value for key, value in model.items()}, "seed": config.seed, **_scales(config)},
         metrics={**_metric_names(summary), **_counts(bundle)},
-        stepped=[_metric_names(summarise([cohort], config)) for cohort in cohorts],
+        stepped=[_metric_names(summarise([cohort], config.horizon_names, config.capacity)) for cohort in cohorts],
         inputs={name: (str(lake.path / name), version) for name, version in lake.versions().items() if name != "files"},
         cohort=last.judged if last else None,
         baselines={name: chances for name, chances in last.chances.items() if name != "model"} if last else {},

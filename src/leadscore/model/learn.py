@@ -16,11 +16,11 @@ from leadscore.features.vocabulary import Vocabulary, sum_censuses
 from leadscore.history import NEVER
 from leadscore.labels import Flags
 from leadscore.model import train
+from leadscore.model.backtest import Cohort, paired_log_loss, summarise
 from leadscore.model.base import Floats
 from leadscore.model.baselines import BASELINES, fit_predict
 from leadscore.model.bundle import Bundle
-from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, log_losses, logit
-from leadscore.model.evaluate import judge
+from leadscore.model.calibrate import Calibrator, choose_calibrator, logit
 from leadscore.model.fitted import Fitted
 from leadscore.model.shape import SHAPES, Shape
 from leadscore.model.split import Split, rolling_origins
@@ -65,24 +65,6 @@ class Learned:
     def examples(self) -> Examples:
         """What was learned from."""
         return self.gathered.examples
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """One rolling origin, judged: chances said then, and what came true. Rows are snapshots, columns horizons."""
-
-    origin: int
-    lead_id: Sequence[str]
-    as_of: Moments
-    hits: Flags
-    matured: Flags
-    chances: Mapping[str, Floats]
-    segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    @property
-    def judged(self) -> Judged:
-        """The model's own chances, as the calibrator wants them."""
-        return Judged(self.chances["model"], self.hits, self.matured)
 
 
 def learn(read: Reader, config: Config, as_of: int) -> Learned:
@@ -312,7 +294,7 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         "warmth": dict(learned.gathered.warmth),
         "shape": asdict(choice),
         "calibration": {**losses, "kept": calibrator != Calibrator()},
-        "judged": summarise(cohorts[-1:], config) if cohorts else {},
+        "judged": summarise(cohorts[-1:], config.horizon_names, config.capacity) if cohorts else {},
         "judged_cohort": _window(cohorts[-1]) if cohorts else {},
     }
     return replace(
@@ -322,26 +304,6 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         reliability=reliability(cohorts, calibrator, horizon),
         facts=facts,
     )
-
-
-def paired_log_loss(cohorts: Sequence[Cohort], one: str, other: str, seed: int) -> tuple[float, float]:
-    """Return the difference in log-loss, mean over horizons and origins, and its standard deviation over leads."""
-    number = {lead: place for place, lead in enumerate(sorted({lead for cohort in cohorts for lead in cohort.lead_id}))}
-    excess, count = np.zeros((2, len(cohorts), len(number), cohorts[0].hits.shape[1]))
-    for k, cohort in enumerate(cohorts):
-        rows = [number[lead] for lead in cohort.lead_id]
-        losses = log_losses(cohort.hits, cohort.chances[one]) - log_losses(cohort.hits, cohort.chances[other])
-        np.add.at(excess[k], rows, np.where(cohort.matured, losses, 0.0))
-        np.add.at(count[k], rows, cohort.matured)
-    chance = np.random.default_rng(seed)
-    draws = [
-        np.ones(len(number)),
-        *(np.bincount(chance.integers(len(number), size=len(number)), minlength=len(number)) for _ in range(200)),
-    ]
-    found = [
-        np.nanmean(np.einsum("l,klh->kh", w, excess) / np.maximum(np.einsum("l,klh->kh", w, count), 1)) for w in draws
-    ]
-    return float(found[0]), float(np.std(found[1:]))
 
 
 def reliability(cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int) -> dict[str, tuple[float, ...]]:
@@ -387,35 +349,6 @@ def _wilson(hits: Flags, leads: Any) -> tuple[float, float]:
     half = _Z90 * np.sqrt(rate * (1 - rate) / number + spread / (4 * number))
     middle = rate + spread / 2
     return float((middle - half) / (1 + spread)), float((middle + half) / (1 + spread))
-
-
-def summarise(cohorts: Sequence[Cohort], config: Config) -> dict[str, dict[str, dict[str, float]]]:
-    """Average the figures of cohorts: {horizon: {model or baseline: {metric: mean over cohorts}}}."""
-    summary: dict[str, dict[str, dict[str, float]]] = {}
-    for number, horizon in enumerate(config.horizon_names):
-        figures: dict[str, list[dict[str, float]]] = {}
-        for cohort in cohorts:
-            for name, metrics in judge_cohort(cohort, config, number).items():
-                figures.setdefault(name, []).append(metrics)
-        summary[horizon] = {name: _mean(rows) for name, rows in figures.items()}
-    return summary
-
-
-def judge_cohort(cohort: Cohort, config: Config, horizon: int) -> dict[str, dict[str, float]]:
-    """Measure the model and every baseline on one cohort and horizon."""
-    rows = cohort.matured[:, horizon]
-    hits, as_of = cohort.hits[rows, horizon], cohort.as_of[rows]
-    return {name: judge(hits, p[rows, horizon], as_of, config.capacity) for name, p in cohort.chances.items()}
-
-
-def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Average each figure over the cohorts that have it; counts are added up."""
-    figures: dict[str, float] = {}
-    for key in rows[0]:
-        known = [row[key] for row in rows if np.isfinite(row[key])]
-        total = float(sum(known))
-        figures[key] = total if key in {"rows", "conversions"} else total / len(known) if known else float("nan")
-    return figures
 
 
 def _window(cohort: Cohort) -> dict[str, Any]:

@@ -23,6 +23,7 @@ Places = npt.NDArray[np.int32]
 MASS, HITS, AHEAD, TIED, PRECISION, BRIER, LOSS = range(7)
 _STEPS = 200
 _CLOSE = 1e-10
+_LEAP = 4.0
 
 
 def draw_leads(number: int, draws: int, seed: int) -> Drawn:
@@ -38,9 +39,9 @@ def draw_leads(number: int, draws: int, seed: int) -> Drawn:
 
 
 def number_leads(lead_ids: Sequence[Sequence[str]]) -> tuple[int, list[Places]]:
-    """Number the leads of several tables together: how many there are, and per table the number of each row."""
+    """Number the leads of one or more tables together: how many there are, and per table the number of each row."""
     tables = [np.array(ids, dtype=str) for ids in lead_ids]
-    leads, place = np.unique(np.concatenate(tables) if tables else np.zeros(0, dtype=str), return_inverse=True)
+    leads, place = np.unique(np.concatenate(tables), return_inverse=True)
     ends = np.cumsum([len(table) for table in tables])
     return len(leads), np.split(place.astype(np.int32), ends[:-1])
 
@@ -175,8 +176,8 @@ def recalibrate(
 ) -> None:
     """Fit y to logit p, per draw: the slope (intercept free), and the intercept (slope 1); NaN where there is none.
 
-    Rows come in any order; the logit of each is (1 - share) z[node] + share z[node + 1], with `z` ascending. `slope`
-    and `intercept` are filled with one value per draw.
+    Rows come in any order; the logit of each is (1 - share) z[node] + share z[node + 1], with `z` ascending but for
+    the last, which has no weight. `slope` and `intercept` are filled with one value per draw.
     """
     for draw in range(drawn.shape[0]):
         weights = drawn[draw]
@@ -205,7 +206,11 @@ def _overlap(mass: Floats, met: Floats) -> bool:
 
 @_part
 def _fit(z: Floats, mass: Floats, met: Floats, intercept: float, fixed: bool) -> tuple[float, float]:
-    """Fit logit P = a + b z by Newton's method, from b = 1, which stays when fixed; a step too far is halved."""
+    """Fit logit P = a + b z by Newton's method, from b = 1, which stays when fixed.
+
+    No step moves a margin by more than a few units, because far out the curvature is nil; a step that makes the
+    likelihood worse is halved.
+    """
     a, b, least, step_a, step_b = intercept, 1.0, np.inf, 0.0, 0.0
     for _ in range(_STEPS):
         loss, g_a, g_b, h_aa, h_ab, h_bb = _likelihood(z, mass, met, a, b)
@@ -214,12 +219,13 @@ def _fit(z: Floats, mass: Floats, met: Floats, intercept: float, fixed: bool) ->
             a, b = a + step_a, b + step_b
         else:
             least = loss
-            if fixed:
-                step_a, step_b = g_a / h_aa, 0.0
-            else:
+            step_a, step_b = g_a / h_aa, 0.0
+            if not fixed:
                 determinant = h_aa * h_bb - h_ab * h_ab
-                step_a = (h_bb * g_a - h_ab * g_b) / determinant
-                step_b = (h_aa * g_b - h_ab * g_a) / determinant
+                step_a, step_b = (h_bb * g_a - h_ab * g_b) / determinant, (h_aa * g_b - h_ab * g_a) / determinant
+            leap = max(abs(step_a + step_b * z[0]), abs(step_a + step_b * z[-2]))
+            if leap > _LEAP:
+                step_a, step_b = step_a * _LEAP / leap, step_b * _LEAP / leap
             a, b = a - step_a, b - step_b
         if max(abs(step_a), abs(step_b)) <= _CLOSE * (1 + max(abs(a), abs(b))):
             return a, b
@@ -237,7 +243,7 @@ def _likelihood(
             margin = a + b * z[at]
             small = math.exp(-abs(margin))
             chance = 1 / (1 + small) if margin > 0 else small / (1 + small)
-            excess, curvature = mass[at] * chance - met[at], mass[at] * chance * (1 - chance)
+            excess, curvature = mass[at] * chance - met[at], mass[at] * small / (1 + small) ** 2
             loss += mass[at] * (max(margin, 0.0) + math.log1p(small)) - met[at] * margin
             g_a += excess
             g_b += excess * z[at]

@@ -30,6 +30,7 @@ VOCABULARY = Vocabulary(
     families=("profile", "volume", "infusion"),
     frozen={"infusion": {"weights": {}, "half_life": 14 * DAY, "half_lives": {}, "cold": 0.5}},
 )
+SETTINGS = Model(trees=5, min_rows_per_leaf=20)
 
 
 def tiny_examples(seed: int, rows: int = 300) -> Examples:
@@ -50,8 +51,7 @@ def tiny_examples(seed: int, rows: int = 300) -> Examples:
 
 def tiny_bundle(seed: int = 1, **changes: Any) -> Bundle:
     """Fit a bundle; the same seed gives the same one."""
-    settings = Model(trees=5, min_rows_per_leaf=20)
-    model, *members = (fit(tiny_examples(draw), VOCABULARY, settings, "hazard", seed) for draw in (seed, 7, 8))
+    model, *members = (fit(tiny_examples(draw), VOCABULARY, SETTINGS, "hazard", seed) for draw in (seed, 7, 8))
     values = {
         "project": "tiny",
         "training_fingerprint": "0123456789ab",

@@ -117,3 +117,22 @@ def test_too_few_of_a_kind_give_a_constant():
     base = fit_base(x, hits, np.ones_like(hits), np.array([True]), np.zeros(1, np.int8), 1.0)
     np.testing.assert_allclose(base.margins(x), np.log(4.5 / 96.5), rtol=1e-12)
     assert not base.coef.any()
+
+
+def test_what_is_infinite_is_as_far_out_as_can_be_and_says_nothing_of_a_feature_that_never_varied():
+    x, hits = _examples()
+    x[:, 2] = 7
+    base = _fit(x, hits, 0, 0, 0)
+    far = np.array([[np.inf, -np.inf, np.inf], [1e9, -1e9, -np.inf], [6e4, -6e4, np.nan]], np.float32)
+    assert base.scale(far).tolist() == [[6, -6, 0]] * 3
+    with pytest.raises(AssertionError, match="never infinite"):
+        _fit(np.where(x > 2, np.float32(np.inf), x), hits, 0, 0, 0)
+
+
+def test_an_output_no_row_teaches_is_as_the_one_before():
+    x, hits = _examples()
+    teaches = np.column_stack([np.ones(ROWS), np.arange(ROWS) < 900, np.zeros(ROWS)]) > 0
+    base = fit_base(x, np.repeat(hits, 3, axis=1), teaches, np.zeros(3, np.bool_), np.zeros(3, np.int8), 0.005)
+    margins = base.margins(x)
+    assert np.array_equal(margins[:, 2], margins[:, 1])
+    assert not np.isclose(margins[:, 1], margins[:, 0]).all()

@@ -49,12 +49,6 @@ def test_a_bundle_is_text_without_what_json_does_not_have(tmp_path):
     ]
 
 
-def test_a_matrix_of_another_width_is_wrong_use():
-    bundle = learned_funnel()[3]
-    with pytest.raises(AssertionError, match="columns"):
-        bundle.readiness(np.zeros((1, len(bundle.features) + 1), np.float32))
-
-
 def test_what_is_learned_was_known_and_its_labels_closed():
     config, learned, cohorts, bundle = learned_funnel()
     as_of, examples = bundle.as_of, learned.examples

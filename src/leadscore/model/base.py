@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,11 +51,11 @@ class Base:
         scaled = np.empty((len(matrix), width + len(self.flagged)))
         for first in range(0, len(matrix), _BLOCK):  # a block at a time: the steps between would fill any memory
             block, into = matrix[first : first + _BLOCK], scaled[first : first + _BLOCK]
-            missing = np.isnan(block)
-            z = np.clip((_unskew(block, self.skewed) - self.mean) / self.sd, -_BOUND, _BOUND)
-            z[missing] = 0.0
+            with np.errstate(invalid="ignore"):  # the infinite of a feature that never varied says nothing, either
+                z = np.clip((_unskew(block, self.skewed) - self.mean) / self.sd, -_BOUND, _BOUND)
+            z[np.isnan(z)] = 0.0
             into[:, :width] = z
-            into[:, width:] = missing[:, self.flagged]
+            into[:, width:] = np.isnan(block[:, self.flagged])
         return scaled
 
     def margins(self, matrix: Matrix) -> Floats:
@@ -115,7 +115,7 @@ def fit_base(
     Args:
         matrix: One row per snapshot.
         outcomes: Converted in the interval, or by the horizon: one column per output.
-        teaches: Whether the row has something to say about the output.
+        teaches: Whether the row has something to say about the output; an output no row teaches is as the one before.
         skewed: Features seen through their logarithm.
         directions: Sign a feature's coefficient may have: 1, -1, or 0 for either. Scaling rises with the value, so
             the margin goes this way with the value, too. A feature with a direction is never missing.
@@ -128,12 +128,13 @@ def fit_base(
     scaling = _scaling(matrix, np.where(taught, weight, 0.0), skewed)
     z = scaling.scale(matrix)
     signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
-    intercepts, coefs = [], []
+    fitted: list[tuple[float, Floats]] = []
     for rows, hits in zip(teaches.T, outcomes.T, strict=True):
-        intercept, coef = _fit_output(z, hits, np.where(rows, weight, 0.0), signs, penalty)
-        intercepts.append(intercept)
-        coefs.append(coef)
-    return Base(scaling.skewed, scaling.mean, scaling.sd, scaling.flagged, np.array(intercepts), np.stack(coefs))
+        # Where nothing has closed yet, trees send the number of the output with the one before; so does the base.
+        taught = np.where(rows, weight, 0.0)
+        fitted.append(_fit_output(z, hits, taught, signs, penalty) if taught.any() else fitted[-1])
+    intercept, coef = (np.array(part) for part in zip(*fitted, strict=True))
+    return replace(scaling, intercept=intercept, coef=coef)
 
 
 def _scaling(matrix: Matrix, weight: Floats, skewed: Flags) -> Base:
@@ -145,6 +146,7 @@ def _scaling(matrix: Matrix, weight: Floats, skewed: Flags) -> Base:
         total += w @ np.where(missing, 0.0, x)
         there += float(w.sum())
     mean = total / np.where(known > 0, known, 1.0)
+    assert np.isfinite(mean).all(), "a feature is a number or missing, never infinite"
     squares = np.zeros(width)
     for x, missing, w in _blocks(matrix, weight, skewed):
         squares += w @ np.where(missing, 0.0, (x - mean) ** 2)

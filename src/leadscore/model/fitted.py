@@ -9,9 +9,12 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from leadscore.errors import StateError
 from leadscore.features.view import Matrix
 from leadscore.model.base import Base, Floats
 from leadscore.model.shape import Shape, curve
+
+_MEND = "Restore the files of the model, or run `leadscore train`."
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Fitted:
 
     def margins(self, matrix: Matrix) -> Floats:
         """Return the outputs on the logit scale: one row per snapshot, one column per output."""
+        # LightGBM takes columns of any type, text too, and compares them unrounded with what it cut in float32.
+        assert matrix.dtype == np.float32, f"expected float32, found {matrix.dtype}"
         base = self.base.margins(matrix)
         if not len(matrix):
             return base
@@ -62,8 +67,27 @@ class Fitted:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any], trees: str) -> Fitted:
-        """Rebuild a model from its JSON and its trees."""
-        return cls(saved["shape"], Base.from_dict(saved["base"]), trees)
+        """Rebuild a model from its JSON and its trees.
+
+        Raises:
+            StateError: the trees are cut short, or are of another number of features than the base.
+        """
+        base = Base.from_dict(saved["base"])
+        _check_trees(trees, len(base.mean))
+        return cls(saved["shape"], base, trees)
+
+
+def _check_trees(trees: str, width: int) -> None:
+    """Refuse trees that LightGBM would not: it ends the process at a text that is cut short."""
+    header, _, rest = trees.partition("\n\nTree=0\n")
+    told = dict(line.split("=", 1) for line in header.splitlines() if "=" in line)
+    found, end, parameters = rest.partition("end of trees\n")
+    whole = end and "\nend of parameters\n" in parameters
+    if not whole or len(f"Tree=0\n{found}") != sum(map(int, told["tree_sizes"].split())):
+        raise StateError("The trees of a model are cut short.", _MEND)
+    features = int(told["max_feature_idx"])  # the last one is the number of the output
+    if features != width:
+        raise StateError(f"The trees of a model are of {features} features, its base is of {width}.", _MEND)
 
 
 def with_output(matrix: Matrix, number: int) -> Matrix:

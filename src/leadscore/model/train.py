@@ -191,8 +191,8 @@ def aged(examples: Examples, as_of: int, half_life: int | None) -> Examples:
     """Let a snapshot count half for every half-life it lies back; the mean weight stays."""
     if half_life is None:
         return examples
-    fading = np.exp2((examples.as_of - as_of) / half_life)
-    weight = examples.weight * fading
+    lies_back = (as_of - examples.as_of) / half_life
+    weight = examples.weight * np.exp2(lies_back.min() - lies_back)  # the newest count in full: they never fade away
     return replace(examples, weight=weight * examples.weight.sum() / weight.sum())
 
 
@@ -275,6 +275,8 @@ def fit_trees(
         settings: Size and regularisation.
         seed: Of the draw of features per tree.
     """
+    # LightGBM takes what is not a number, and makes a model of it.
+    assert np.isfinite(start).all() and np.isfinite(weight).all(), "margins and weights are finite"  # noqa: PT018 - one fact
     parameters = tree_parameters(settings, len(stacked), seed)
     if directions.any():
         # Of the three methods only `basic` is simple enough to be trusted: below a split on such a feature the leaves

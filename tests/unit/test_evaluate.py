@@ -71,6 +71,13 @@ def test_calibration_is_that_of_the_textbook():
     assert too_low["ece"] > 5 * as_said["ece"]
 
 
+def test_chances_that_were_never_so_wrong_have_an_intercept_all_the_same():
+    hits = np.arange(2001) > 0
+    found = judge(hits, np.zeros(2001), np.zeros(2001, np.int64), None)
+    assert found["calibration_intercept"] == pytest.approx(np.log(2000) - logit(0.0), abs=1e-9)
+    assert np.isnan(found["calibration_slope"])
+
+
 def test_lift_and_capture_count_the_readiest_tenth():
     found = judge(HITS, P, ONE_SLOT, None)
     assert found["capture_at_10"] == pytest.approx(1 / 3)

@@ -156,6 +156,28 @@ def ablate(
 
 
 @app.command()
+def tune(
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_of: AsOf = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, max=1000, help="How many trials, in total.")] = 50,
+    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many origins to search at.")] = 3,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="No trial begins later, such as 10m; no limit if absent.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for better settings of the model at rolling origins; stopped with Ctrl-C, it goes on when run again."""
+    settings = _open(config)
+    from leadscore import report, tuning
+
+    seconds = tuning.read_timeout(timeout)
+    result = tuning.tune(settings, _moment(as_of, settings), origins, trials, seconds)
+    _print(result.to_dict(), as_json, lambda: report.show_tuning(result))
+    if result.stopped:
+        raise typer.Exit(130)
+
+
+@app.command()
 def features(
     lead: Annotated[str, typer.Option("--lead", help="Id of the lead, as ingested.")],
     config: ConfigFile = DEFAULT_CONFIG,

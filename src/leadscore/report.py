@@ -17,8 +17,10 @@ from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
 from leadscore.model.baselines import BASELINES
+from leadscore.model.search import Final
 from leadscore.steps import RunResult, ScoreResult, TrainResult
 from leadscore.study import AblationResult, LeadFeatures
+from leadscore.tuning import TuneResult
 
 SHOWN = 10
 _FIGURES = {
@@ -109,6 +111,46 @@ def show_ablation(result: AblationResult) -> None:
     for family, reason in result.families_off.items():
         _say(f"Family {family} is off: {reason}.")
     _say(f"Tables: {result.path}")
+
+
+def show_tuning(result: TuneResult) -> None:
+    """Show what was tried, the best of it beside the configured settings, and whether the difference is noise."""
+    configured, best = result.trials[result.configured], result.trials[result.best]
+    early = sum(trial.pruned for trial in result.trials)
+    _say(f"{len(result.trials)} trials, {early} of them given up early, at the origins {', '.join(result.origins)}.")
+    if result.never_judged:
+        _say(f"Of {' and '.join(result.never_judged)} nothing had matured there before the final origin.")
+    settings = _table("setting", "configured", "best")
+    settings.add_row("log-loss there", f"{configured.log_loss:.4f}", f"{best.log_loss:.4f}")
+    for name, value in best.settings.items():
+        settings.add_row(name, str(configured.settings[name]), str(value))
+    _console().print(settings)
+    _say_verdict(result)
+    _say(f"Files: {result.path}")
+
+
+def _say_verdict(result: TuneResult) -> None:
+    if result.stopped:
+        _say(f"Stopped after {len(result.trials)} of {result.wanted} trials. Run the same again to go on.")
+    elif result.final is None:
+        _say("Nothing was better than the configured settings: keep them.")
+    else:
+        final = result.final
+        figures = _table("final origin", *(f"log-loss {name}" for name in result.horizons))
+        for name, row in (("configured", final.configured), ("best", final.best)):
+            figures.add_row(name, *("–" if value != value else f"{value:.4f}" for value in row))  # noqa: PLR0124 - NaN
+        _console().print(figures)
+        _say(
+            f"At the final origin, {result.final_origin}, where nothing was tried, the best settings change the "
+            f"log-loss by {final.change:+.4f} ± {final.sd:.4f} (one standard deviation): {_judgement(final)}"
+        )
+        _say(f"The lines of the best settings, for the configuration:\n\n{result.yaml}")
+
+
+def _judgement(final: Final) -> str:
+    if final.is_noise:
+        return "noise. The configured settings may stay."
+    return "better. They are worth taking." if final.change < 0 else "worse. Keep the configured settings."
 
 
 def show_lead(result: LeadFeatures) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from leadscore.features import capillarity, profile
 from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix
 from leadscore.history import Rows
@@ -26,10 +27,13 @@ SUSPECT_DATED = 0.9
 """The same for what is computed from dated interactions, which separates by right: the clean logs reach .83."""
 SETTLED = 1 / 3
 """A suspect must settle at least this share of what everything else together gets wrong."""
+BEYOND_DOUBT = 0.75
+"""Suspects that separate so well do not count as everything else for one another."""
 SMELL = 0.3
 """Severity of a name that smells, with nothing else against it."""
 _GAIN = 0.1  # by how much an attribute must separate better now than at first to count as filled in late
 _BLOCKS = 20
+_MOST_SUSPECTS = 20  # each takes a fit or two
 _MOST_ROWS = 30_000
 
 
@@ -76,16 +80,17 @@ def examine_columns(
     won = hits[rows]
     encoded = {name: encode(values[rows]) for name, values in columns.items()}
     blocks = _blocks(np.arange(len(rows)), won) if order is not None else np.zeros(len(rows), dtype=np.int64)
-    found = _suspects(encoded, won, blocks)
-    rest = [column for name, column in encoded.items() if name not in found]
     nothing = np.zeros((len(rows), 0))
-    without = together(nothing, rest, won, blocks) if found else 0.5
-    findings = []
-    for name, suspicion in found.items():
-        judged = replace(suspicion, rest=without, both=together(nothing, [*rest, encoded[name]], won, blocks))
-        if judged.settled >= SETTLED:
-            advice = "If it is written with the outcome or after it, leave it out."
-            findings.append(_doubted(judged.accuse(name, "column", order is not None, advice)))
+
+    def fit(left_out: frozenset[str]) -> float:
+        given = [column for name, column in encoded.items() if name not in left_out]
+        return together(nothing, given, won, blocks)
+
+    advice = "If it is written with the outcome or after it, leave it out."
+    findings = [
+        _doubted(suspicion.accuse(name, "column", in_order=order is not None, advice=advice))
+        for name, suspicion in _accused(_suspects(encoded, won, blocks), fit)
+    ]
     known = {leak.name for leak in findings}
     findings += [_smell(name, "column") for name in columns if name not in known and smells(name)]
     return strongest(findings)
@@ -112,7 +117,7 @@ def _smell(name: str, what: What) -> Leak:
 def _attributes(features: Sequence[Feature]) -> tuple[str, ...]:
     """List the attributes that features look at, links to accounts and referrers included."""
     names = [feature.concept.removeprefix("profile.") for feature in features if _is_attribute(feature)]
-    links = (ACCOUNT, REFERRER) if any(feature.family == "capillarity" for feature in features) else ()
+    links = (ACCOUNT, REFERRER) if any(feature.family == capillarity.NAME for feature in features) else ()
     return tuple(dict.fromkeys((*names, *links)))
 
 
@@ -132,17 +137,21 @@ def _attributes_that_separate(
     first = {name: encode(_values(told.first, name)) for name in names}
     yield from _filled_by_the_outcome(evidence, first)
     found = _suspects(first, told.converted, _blocks(told.created_at, told.converted))
+    if not found:
+        return
     row, lead = _beside(evidence, examples)
     hits = told.converted[lead]
-    if not found or not _enough(hits):
+    if not _enough(hits):
         return
-    blocks = _blocks(told.created_at[lead], hits)
-    rest = examples.matrix[row][:, [not _touches(feature, found) for feature in features]]
-    without = together(rest, [], hits, blocks)
-    for name, suspicion in found.items():
-        judged = replace(suspicion, rest=without, both=together(rest, [first[name].take(lead)], hits, blocks))
-        if judged.settled >= SETTLED:
-            yield judged.accuse(name, "attribute", True, _UNDATED)
+    blocks, matrix = _blocks(told.created_at[lead], hits), examples.matrix[row]
+
+    def fit(left_out: frozenset[str]) -> float:
+        beside = matrix[:, [not _touches(feature, found) for feature in features]]
+        given = [first[name].take(lead) for name in found if name not in left_out]
+        return together(beside, given, hits, blocks)
+
+    for name, suspicion in _accused(found, fit):
+        yield suspicion.accuse(name, "attribute", in_order=True, advice=_UNDATED)
 
 
 _UNDATED = (
@@ -153,7 +162,7 @@ _UNDATED = (
 
 def _touches(feature: Feature, suspects: Mapping[str, Any]) -> bool:
     """Tell whether a feature may say what a suspect says; how many attributes are known may say it of each."""
-    if feature.family == "capillarity":
+    if feature.family == capillarity.NAME:
         return bool({ACCOUNT, REFERRER} & {*suspects})
     return feature.concept.removeprefix("profile.") in suspects or feature.concept == "profile"
 
@@ -178,13 +187,12 @@ def _filled_by_the_outcome(evidence: Evidence, first: Mapping[str, Column]) -> I
         given = np.array([value is not None for value in _values(told.first, name)], dtype=np.bool_)
         value = auc(given.astype(np.float64), ended, blocks)
         surely = max(value, 1 - value) - Z90 * spread(value, int(ended.sum()), int((~ended).sum()))
-        if surely < SUSPECT:
-            continue
-        shares = (
-            f"{given[ended].mean():.0%} of the leads that have ended and for {given[~ended].mean():.0%} of the open"
-        )
-        sentence = f"Attribute {name} is known from the start for {shares}."
-        yield Leak(name, "attribute", "filled_by_the_outcome", surely, sentence, _UNDATED)
+        if surely >= SUSPECT:
+            shares = (
+                f"{given[ended].mean():.0%} of the leads that have ended and {given[~ended].mean():.0%} of the open"
+            )
+            sentence = f"Attribute {name} is known from the start for {shares} ones."
+            yield Leak(name, "attribute", "filled_by_the_outcome", surely, sentence, _UNDATED)
 
 
 def _attributes_filled_late(evidence: Evidence, names: Sequence[str]) -> Iterator[Leak]:
@@ -219,7 +227,7 @@ class _Suspicion:
         """The share of what the rest gets wrong that it puts right: (both − rest) / (1 − rest)."""
         return (self.both - self.rest) / (1 - self.rest) if self.rest < 1 else 0.0
 
-    def accuse(self, name: str, what: What, in_order: bool, advice: str) -> Leak:
+    def accuse(self, name: str, what: What, *, in_order: bool, advice: str) -> Leak:
         same = " of about the same time" if in_order else ""
         told = (
             f"{what.capitalize()} {name} alone puts, of two leads{same}, the one that converts first in "
@@ -241,28 +249,55 @@ def _suspects(columns: Mapping[str, Column], hits: Flags, blocks: Rows) -> dict[
     return found
 
 
+def _accused(
+    suspects: Mapping[str, _Suspicion], fit: Callable[[frozenset[str]], float]
+) -> Iterator[tuple[str, _Suspicion]]:
+    """Judge suspects beside everything else, and keep those that settle much of what it gets wrong.
+
+    Those beyond doubt are left out of everything else, lest two leaks vouch for each other.
+
+    Args:
+        suspects: By name.
+        fit: The AUC of a model of everything but the named.
+    """
+    beyond = frozenset(name for name, suspicion in suspects.items() if suspicion.surely >= BEYOND_DOUBT)
+    rest: dict[frozenset[str], float] = {}
+    worst = sorted(suspects, key=lambda name: -suspects[name].surely)[:_MOST_SUSPECTS]
+    for name in worst:
+        left_out = beyond | {name} if name in beyond else frozenset({name})
+        if left_out not in rest:
+            rest[left_out] = fit(left_out)
+        judged = replace(suspects[name], rest=rest[left_out], both=fit(left_out - {name}))
+        if judged.settled >= SETTLED:
+            yield name, judged
+
+
 def _features_that_separate(features: Sequence[Feature], examples: Examples) -> Iterator[Leak]:
     """Find features that separate absurdly well, and better the nearer the conversion."""
     labels = examples.labels
     closed = labels.matured[:, -1]
     near, far = labels.by_horizon[:, 0] & closed, labels.by_horizon[:, -1] & ~labels.by_horizon[:, 0] & closed
     missed = closed & ~labels.by_horizon[:, -1]
-    rows = np.sort(np.concatenate([_some(near), _some(missed)]))
+    rows, early = (np.sort(np.concatenate([_some(hits), _some(missed)])) for hits in (near, far))
     leads = len(np.unique(examples.lead_id[rows[near[rows]]].astype(str)))
     if leads < FEWEST or missed.sum() < FEWEST:
         return
     blocks = _blocks(examples.as_of[rows], near[rows])
     for number, value in _best_of_each_concept(features, examples.matrix[rows], near[rows], blocks):
         surely = value - Z90 * spread(value, leads, int(missed[rows].sum()))
-        if surely < SUSPECT_DATED:
+        if not surely >= SUSPECT_DATED:
             continue
-        suspicion = _beside_all_others(features, number, examples, rows, near[rows], blocks)
-        suspicion = replace(suspicion, alone=value, surely=surely)
-        later = np.sort(np.concatenate([_some(far), _some(missed)]))
-        further = _either_way(examples.matrix[later, number], far[later], _blocks(examples.as_of[later], far[later]))
-        if suspicion.settled >= SETTLED and not value < further:
-            name = features[number].name
-            yield suspicion.accuse(name, "feature", True, f"Further from the conversion it does in {further:.0%}.")
+        rest, both = _beside_all_others(features, number, examples, rows, near[rows], blocks)
+        suspicion = _Suspicion(value, surely, rest, both)
+        if suspicion.settled >= SETTLED:
+            leak = suspicion.accuse(features[number].name, "feature", in_order=True, advice=_COMPUTED)
+            further = _either_way(
+                examples.matrix[early, number], far[early], _blocks(examples.as_of[early], far[early])
+            )
+            yield replace(leak, evidence=f"{leak.evidence} Earlier than one horizon before it, alone in {further:.0%}.")
+
+
+_COMPUTED = "Look at what it is computed from; take it, or its family, out of features."
 
 
 def _best_of_each_concept(
@@ -270,6 +305,8 @@ def _best_of_each_concept(
 ) -> Iterator[tuple[int, float]]:
     best: dict[str, tuple[int, float]] = {}
     for number, feature in enumerate(features):
+        if feature.family == profile.NAME:  # attributes are judged one by one, lead by lead
+            continue
         value = _either_way(matrix[:, number], hits, blocks)
         if value > best.get(feature.concept, (0, 0.0))[1]:
             best[feature.concept] = number, value
@@ -286,13 +323,13 @@ def _either_way(column: npt.NDArray[np.float32], hits: Flags, blocks: Rows) -> f
 
 def _beside_all_others(
     features: Sequence[Feature], number: int, examples: Examples, rows: Rows, hits: Flags, blocks: Rows
-) -> _Suspicion:
+) -> tuple[float, float]:
+    """Return the AUC of everything but the concept of a feature, and of everything."""
     concept = features[number].concept
     matrix = examples.matrix[rows]
     others = np.array([feature.concept != concept for feature in features], dtype=np.bool_)
     _, groups = np.unique(examples.lead_id[rows].astype(str), return_inverse=True)
-    rest, both = (together(part, [], hits, blocks, groups) for part in (matrix[:, others], matrix))
-    return _Suspicion(0.5, 0.5, rest, both)
+    return together(matrix[:, others], [], hits, blocks, groups), together(matrix, [], hits, blocks, groups)
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------

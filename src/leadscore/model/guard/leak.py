@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Check = Literal["separates", "with_the_outcome", "after_the_outcome", "updated_after", "filled_by_the_outcome", "name"]
 What = Literal["kind", "attribute", "feature", "column"]
 
-_BENEFIT = 0.25
-"""A name that smells takes this share of what is left of the benefit of the doubt."""
+_DOUBT = 0.3
+"""The share of what is left of the benefit of the doubt that a name takes away."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def refusal(findings: Iterable[Leak], refuse_at: float, allow: Collection[str]) 
 
 
 def doubted(severity: float) -> float:
-    """Return the severity of a finding whose name smells, too: s + (1 − s) / 4."""
-    return severity + (1 - severity) * _BENEFIT
+    """Return the severity of a finding whose name smells, too: s + 0.3 (1 − s)."""
+    return severity + (1 - severity) * _DOUBT
 
 
 def strongest(findings: Iterable[Leak]) -> tuple[Leak, ...]:
@@ -80,8 +80,3 @@ def strongest(findings: Iterable[Leak]) -> tuple[Leak, ...]:
         if leak.name not in kept or leak.severity > kept[leak.name].severity:
             kept[leak.name] = leak
     return tuple(sorted(kept.values(), key=lambda leak: (-leak.severity, leak.name)))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Write names for a sentence."""
-    return ", ".join(names)

@@ -57,7 +57,7 @@ def encode(values: npt.NDArray[Any]) -> Column:
 
     Missing (NaN, None, empty text) has a bin of its own, the last; rare words share one.
     """
-    if values.dtype != object:
+    if values.dtype.kind in "biuf":
         return Column(_bins(values.astype(np.float64)), is_words=False)
     given = np.array([value is not None and value == value and value != "" for value in values], dtype=np.bool_)  # noqa: PLR0124 - NaN is not itself
     texts = values[given].astype(str)

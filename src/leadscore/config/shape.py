@@ -382,7 +382,11 @@ class Model(_Section):
     min_rows_per_leaf: int = Field(default=200, ge=1, description="Fewest rows a leaf may rest on.")
     l2: float = Field(default=20.0, ge=0, description="L2 penalty on the leaves' values.")
     column_share: float = Field(default=0.25, gt=0, le=1, description="Share of the features each tree sees.")
-    base_l2: float = Field(default=0.3, gt=0, description="L2 penalty of the base, on its mean loss.")
+    base_l2: float = Field(
+        default=6000.0,
+        gt=0,
+        description="L2 penalty of the base, beside a likelihood in which each converted lead counts once.",
+    )
     shape: Literal["auto", "hazard", "per_horizon"] = Field(
         default="auto",
         description="How the curve is made: a hazard per interval, a classifier per horizon, or what the rolling "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +107,7 @@ def fit_base(
     teaches: Flags,
     skewed: Flags,
     directions: Directions,
-    penalty: float,
+    penalty: float | Sequence[float],
     weight: Floats | None = None,
 ) -> Base:
     """Fit the base on the rows that teach, output by output.
@@ -119,7 +119,7 @@ def fit_base(
         skewed: Features seen through their logarithm.
         directions: Sign a feature's coefficient may have: 1, -1, or 0 for either. Scaling rises with the value, so
             the margin goes this way with the value, too. A feature with a direction is never missing.
-        penalty: L2 penalty λ on the mean loss (see `_loss`), so that it means the same for many rows and few.
+        penalty: L2 penalty λ on the mean loss (see `_loss`), one for all outputs or one for each.
         weight: How many rows each row stands for; one when not given.
     """
     assert not np.isnan(matrix[:, directions != 0]).any(), "a feature with a direction is never missing"
@@ -129,10 +129,11 @@ def fit_base(
     z = scaling.scale(matrix)
     signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
     fitted: list[tuple[float, Floats]] = []
-    for rows, hits in zip(teaches.T, outcomes.T, strict=True):
+    each = np.broadcast_to(np.asarray(penalty, dtype=np.float64), teaches.shape[1]).tolist()
+    for rows, hits, own in zip(teaches.T, outcomes.T, each, strict=True):
         # Where nothing has closed yet, trees send the number of the output with the one before; so does the base.
         taught = np.where(rows, weight, 0.0)
-        fitted.append(_fit_output(z, hits, taught, signs, penalty) if taught.any() else fitted[-1])
+        fitted.append(_fit_output(z, hits, taught, signs, own) if taught.any() else fitted[-1])
     intercept, coef = (np.array(part) for part in zip(*fitted, strict=True))
     return replace(scaling, intercept=intercept, coef=coef)
 

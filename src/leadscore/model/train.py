@@ -201,9 +201,25 @@ def fit(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, sha
     features = catalogue(vocabulary)
     skewed = np.array([feature.skewed for feature in features], dtype=np.bool_)
     directions = np.array([feature.direction for feature in features], dtype=np.int8)
-    return fit_matrix(
-        examples.matrix, lessons(examples.labels, shape), examples.weight, skewed, directions, settings, shape, seed
-    )
+    taught = lessons(examples.labels, shape)
+    penalty = penalties(taught, examples.weight, examples.lead_id, settings.base_l2)
+    return fit_matrix(examples.matrix, taught, examples.weight, skewed, directions, penalty, settings, shape, seed)
+
+
+def penalties(
+    taught: tuple[Flags, Flags], weight: Floats, lead_id: npt.NDArray[np.object_], strength: float
+) -> tuple[float, ...]:
+    """Return the base's penalty on the mean loss of each output: λ = strength x rate (1 - rate) / converted leads.
+
+    A lead has many snapshots, which say nearly the same. So a lead that converted counts once: the loss of all rows is
+    multiplied by converted leads / converted rows, and `strength` is the penalty beside that.
+    """
+    found = []
+    for hits, rows in zip(taught[0].T, taught[1].T, strict=True):
+        rate = float(weight[rows] @ hits[rows] / max(weight[rows].sum(), 1.0))
+        leads = len(set(lead_id[rows & hits]))
+        found.append(strength * rate * (1 - rate) / max(leads, 1))
+    return tuple(found)
 
 
 def fit_matrix(
@@ -212,6 +228,7 @@ def fit_matrix(
     weight: Floats,
     skewed: Flags,
     directions: Directions,
+    penalty: Sequence[float],
     settings: ModelSettings,
     shape: Shape,
     seed: int,
@@ -224,12 +241,13 @@ def fit_matrix(
         weight: How many snapshots each row stands for.
         skewed: Features seen through their logarithm.
         directions: Which way each feature may push: 1, -1, or 0 for either.
-        settings: Size and regularisation.
+        penalty: Of the base, one per output (see `penalties`).
+        settings: Size and regularisation of the trees.
         shape: How the outputs make a curve.
         seed: Of the draw of features per tree.
     """
     outcomes, teaches = taught
-    base = fit_base(matrix, outcomes, teaches, skewed, directions, settings.base_l2, weight)
+    base = fit_base(matrix, outcomes, teaches, skewed, directions, penalty, weight)
     rows = [np.flatnonzero(column) for column in teaches.T]
     start = base.margins(matrix)
     trees = fit_trees(

@@ -23,8 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from leadscore import __version__
-from leadscore.config import Config
-from leadscore.config.shape import Model, Training
+from leadscore.config import Config, Model, Training
 from leadscore.delivery.files import Slot
 from leadscore.errors import ConfigError, StateError
 from leadscore.features.own import load_own

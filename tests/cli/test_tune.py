@@ -14,13 +14,14 @@ from itertools import count
 import pytest
 import yaml
 
-from cli.commands import AS_OF, TRACKED, command
+from cli.commands import AS_OF, TRACKED, command, company
 from leadscore import tuning
 from leadscore.model.search import Final
 from leadscore.report import _judgement
 
 AT = ("--as-of", AS_OF)
-POOR = ("model: {trees: 10, min_rows_per_leaf: 20}", "model: {trees: 1, base_l2: 50, min_rows_per_leaf: 20}")
+POOR = ("model: {trees: 10, min_rows_per_leaf: 20}", "model: {trees: 1, base_l2: 1000000000, min_rows_per_leaf: 20}")
+CHOSEN = ("ingest: {", "backtest: {origins: [2024-02-16, 2024-02-22, 2024-03-01], cohort: [0d, 4d]}\ningest: {")
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +107,7 @@ def test_a_person_reads_the_settings_the_verdict_and_the_lines(poor):
     assert told.code == 0, told.err
     lines = told.out.splitlines()
     assert lines[0].startswith("8 trials, ")
-    assert any(line.split()[:2] == ["model.base_l2", "50.0"] for line in lines)
+    assert any(line.split()[:2] == ["model.base_l2", "1000000000.0"] for line in lines)
     assert "where nothing was tried, the best settings change the log-loss by -" in told.out
     assert ": noise. The configured settings may stay." in told.out  # a hundred leads say little
     pasted = told.out.partition("for the configuration:")[2].partition("Files:")[0]
@@ -172,18 +173,27 @@ def test_asked_twice_it_stops_at_once(fresh):
     assert len(json.loads(next((fresh.folder / ".leadscore" / "tune").glob("*.json")).read_text())["trials"]) == 2
 
 
-def test_other_data_or_another_recipe_begin_a_search_of_their_own(fresh):
-    assert fresh("tune", *AT, "--timeout", "0m").code == 0
-    fresh.change("spacing: 2d", "spacing: 3d")
-    assert fresh("tune", *AT, "--timeout", "0m").code == 0
-    fresh.add(events="lead-000,2024-02-20T00:00:00Z,call\n")
+def test_what_came_after_the_final_origin_begins_a_new_search_and_changes_nothing_of_it(fresh):
+    fresh.change(*CHOSEN)  # the cohorts lie so near to the final origin that not all of their labels have closed
+    first = fresh("tune", *AT, "--timeout", "0m", "--json").json
+    assert first["final_origin"] == "2024-03-01T00:00:00Z"
+    open_leads = {"lead-000", "lead-010", "lead-012"} - {line.split(",")[0] for line in company()["outcomes"].split()}
+    fresh.add(outcomes="".join(f"{lead},2024-03-01T06:00:00Z,won\n" for lead in sorted(open_leads)))
     assert fresh("ingest").code == 0
+    told = fresh("tune", *AT, "--timeout", "0m", "--json").json
+    assert len(list((fresh.folder / ".leadscore" / "tune").glob("*.json"))) == 2
+    assert told["trials"] == first["trials"]
+
+
+def test_another_recipe_begins_a_search_of_its_own_and_other_settings_do_not(fresh):
     assert fresh("tune", *AT, "--timeout", "0m").code == 0
-    assert len(list((fresh.folder / ".leadscore" / "tune").glob("*.json"))) == 3
     fresh.change("trees: 10", "trees: 11")
     told = fresh("tune", *AT, "--timeout", "0m", "--json").json
     assert [trial["settings"]["model.trees"] for trial in told["trials"]] == [10, 11]
     assert told["configured"] == 1
+    fresh.change("spacing: 2d", "spacing: 3d")
+    told = fresh("tune", *AT, "--timeout", "0m", "--json").json
+    assert [trial["settings"]["model.trees"] for trial in told["trials"]] == [11]
 
 
 def test_two_at_once_are_refused(fresh):

@@ -49,7 +49,10 @@ OTHER = {
 
 @cache
 def prepared():
-    """The newest origin to search at, the final one, and the moments the store was asked for."""
+    """The newest origin to search at, the final one, and the moments the store was asked for.
+
+    Of a project with a half-life, which must not stay in what is gathered.
+    """
     asked = []
 
     def read(before):
@@ -57,7 +60,8 @@ def prepared():
         return funnel_reader()(before)
 
     searched, final = plan(funnel_reader(), PLAIN, AS_OF, 2)
-    return prepare(read, PLAIN, searched[-1], final.origin), final, asked
+    aged = with_settings(PLAIN, {HALF_LIFE: "4d"})
+    return prepare(read, aged, searched[-1], final.origin), final, asked
 
 
 @pytest.mark.parametrize("half_life", ["15d", NONE])

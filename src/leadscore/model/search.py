@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leadscore.config import Config
+from leadscore.config import Config, Model
 from leadscore.errors import DataError
 from leadscore.model import train
 from leadscore.model.backtest import Cohort, paired_log_loss
@@ -50,6 +50,7 @@ class Range:
         return replace(self, low=low, high=high, log=self.log and low > 0)
 
 
+_DEFAULT = Model()
 _RANGES: Mapping[str, Range] = {
     "model.trees": Range(30, 500, whole=True, log=True),
     "model.leaves": Range(3, 32, whole=True, log=True),
@@ -57,7 +58,7 @@ _RANGES: Mapping[str, Range] = {
     "model.min_rows_per_leaf": Range(20, 2000, whole=True, log=True),
     "model.l2": Range(0.5, 200.0, whole=False, log=True),
     "model.column_share": Range(0.1, 1.0, whole=False, log=False),
-    "model.base_l2": Range(0.01, 10.0, whole=False, log=True),
+    "model.base_l2": Range(_DEFAULT.base_l2 / 30, _DEFAULT.base_l2 * 30, whole=False, log=True),
 }
 
 

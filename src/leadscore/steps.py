@@ -20,8 +20,9 @@ from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
-from leadscore.model.backtest import Cohort, summarise, tabulate
+from leadscore.model.backtest import Cohort, tabulate
 from leadscore.model.bundle import Bundle
+from leadscore.model.importance import Influence
 from leadscore.model.learn import (
     Choice,
     Reader,
@@ -40,7 +41,9 @@ from leadscore.monitoring.drift import score_drift
 from leadscore.monitoring.gate import Verdict, compare
 from leadscore.monitoring.outcomes import by_grade
 from leadscore.progress import stage, track
-from leadscore.registry import Kept, Recorded, Training, shelf, tracking
+from leadscore.registry import Account, Kept, Recorded, Training, shelf, tracking
+from leadscore.registry.card import write_card
+from leadscore.registry.settings import data_version, flatten
 from leadscore.scoring.score import Counts, Scored, newest_interaction, rank, score_bucket
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
@@ -118,7 +121,8 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     with stage(f"Training as of {show_moment(as_of)}"):
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice)
     with stage("Tracking the run in MLflow"):
-        recorded = tracking.record(config, tracked(config, bundle, cohorts, lake))
+        told = table_of(cohorts, config)
+        recorded = tracking.record(config, tracked(config, bundle, cohorts, told, lake))
     # Tracking takes longest: a bundle kept before it would, after a crash, be used without ever facing the gate.
     with explained_disk_trouble(config.models_path):
         path = shelf.keep(config.models_path, bundle)
@@ -207,9 +211,16 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     if not cohorts:
         raise too_short(as_of)
     with stage("Drawing leads anew, for the intervals"):
-        told = tabulate(cohorts, config.horizon_names, config.capacity, config.seed, time_zone=config.time_zone)
+        told = table_of(cohorts, config)
     ranked_by = config.horizon_names[config.rank_index]
     return BacktestResult(show_moment(as_of), ranked_by, choice, told, cohorts)
+
+
+def table_of(cohorts: Sequence[Cohort], config: Config) -> dict[str, Any]:
+    """Tell what was judged, as `backtest.tabulate` does; empty where nothing was."""
+    if not cohorts:
+        return {}
+    return tabulate(cohorts, config.horizon_names, config.capacity, config.seed, time_zone=config.time_zone)
 
 
 def too_short(as_of: int) -> StateError:
@@ -425,63 +436,55 @@ def _conversions(buckets: Iterable[Leads]) -> dict[str, int]:
     }
 
 
-def tracked(config: Config, bundle: Bundle, cohorts: Sequence[Cohort], lake: Lake) -> Training:
-    """Gather what MLflow is told of a training."""
-    last = cohorts[-1] if cohorts else None
-    summary = summarise(cohorts, config.horizon_names, config.capacity)
-    model = config.model.model_dump(mode="json")
-    return Training(
-        bundle=bundle,
-        parameters={**{f"model.{key}": value for key, value in model.items()}, "seed": config.seed, **_scales(config)},
-        metrics={**_metric_names(summary), **_counts(bundle)},
-        stepped=[_metric_names(summarise([cohort], config.horizon_names, config.capacity)) for cohort in cohorts],
-        inputs={name: (str(lake.path / name), version) for name, version in lake.versions().items() if name != "files"},
-        cohort=last.judged if last else None,
-        baselines={name: chances for name, chances in last.chances.items() if name != "model"} if last else {},
-        tables={
-            "backtest": _backtest_table(summary),
-            "catalogue": _catalogue_table(bundle),
-            "warmth": _warmth_table(bundle),
-        },
-        configuration=config.model_dump_json(indent=1),
+def account(
+    config: Config, lake: Lake, title: str, as_of: int, cohorts: Sequence[Cohort], told: Mapping[str, Any]
+) -> Account:
+    """Gather what MLflow is told of a recipe that was judged at rolling origins."""
+    versions = _versions(lake)
+    return Account(
+        title=f"{title}{config.project} {show_moment(as_of)}",
         tags={
-            "as_of": show_moment(bundle.as_of),
+            "project": config.project,
+            "as_of": show_moment(as_of),
             "configuration": config.fingerprint(),
-            "recipe": bundle.training_fingerprint,
+            "recipe": config.training_fingerprint(),
+            "data_version": data_version(versions),
             "leadscore": __version__,
         },
+        parameters=flatten(config),
+        configuration=config.model_dump_json(indent=1),
+        inputs={name: (str(lake.path / name), version) for name, version in versions.items()},
+        project=config.project,
+        horizons=config.horizon_names,
+        ranked_by=config.rank_index,
+        seed=config.seed,
+        cohorts=cohorts,
+        told=told,
     )
 
 
-def _scales(config: Config) -> dict[str, str]:
-    return {
-        "horizons": " ".join(config.horizon_names),
-        "spacing": str(config.snapshots.spacing),
-        "look_back": str(config.snapshots.look_back),
-        "families": " ".join((*config.features.families, *(file.name for file in config.own_files))),
-    }
+def tracked(
+    config: Config,
+    bundle: Bundle,
+    cohorts: Sequence[Cohort],
+    told: Mapping[str, Any],
+    lake: Lake,
+    influence: Influence | None = None,
+) -> Training:
+    """Gather what MLflow is told of a training; `told` is as `table_of` tells of the cohorts."""
+    counts = {name: float(bundle.facts[name]) for name in ("rows", "converted_leads", "features")}
+    tables = {"catalogue": _catalogue_table(bundle), "warmth": _warmth_table(bundle)}
+    judged = account(config, lake, "", bundle.as_of, cohorts, told)
+    return Training(
+        replace(judged, counts=counts, tables=tables, influence=influence),
+        bundle,
+        write_card(bundle, config, told, judged.tags["data_version"]),
+    )
 
 
-def _counts(bundle: Bundle) -> dict[str, float]:
-    return {name: float(bundle.facts[name]) for name in ("rows", "converted_leads", "features")}
-
-
-def _metric_names(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    return {
-        f"{name}_{metric}_{horizon}": value
-        for horizon, figures in summary.items()
-        for name, metrics in figures.items()
-        for metric, value in metrics.items()
-    }
-
-
-def _backtest_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:
-    rows = [
-        {"horizon": horizon, "model": name, **metrics}
-        for horizon, figures in summary.items()
-        for name, metrics in figures.items()
-    ]
-    return pd.DataFrame(rows)
+def _versions(lake: Lake) -> dict[str, int]:
+    """Name the version of each table that was read; the list of files is none of them."""
+    return {name: version for name, version in lake.versions().items() if name != "files"}
 
 
 def _warmth_table(bundle: Bundle) -> pd.DataFrame:

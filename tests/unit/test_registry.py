@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,20 +20,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 import leadscore
-from bundles import HORIZONS, tiny_bundle, tiny_examples, tiny_matrix
+from accounts import UNJUDGED, account_of, cohorts_of, training_of
+from bundles import HORIZONS, tiny_bundle, tiny_matrix
 from leadscore.config import Config
 from leadscore.errors import GateError
 from leadscore.model.bundle import Bundle
-from leadscore.model.calibrate import Judged
-from leadscore.model.evaluate import captured
-from leadscore.registry import plots, tracking
-from leadscore.registry.tracking import Ablation, Child, Training
+from leadscore.registry import judged, registered, settings, tracking
+from leadscore.registry.tracking import Ablation, Child
 
 SOURCES = {
     "leads": {"files": "a", "columns": {"lead_id": "i", "created_at": "c"}},
@@ -45,23 +43,6 @@ pytestmark = [pytest.mark.filterwarnings(f"ignore:::{module}") for module in ("m
 def config_in(root, **settings):
     settings = {"project": "tiny", "sources": SOURCES, "outcomes": {"converted": "won"}, **settings}
     return Config.model_validate({**settings, "root": root})
-
-
-def training_of(bundle):
-    examples = tiny_examples(seed=3)
-    readiness = bundle.readiness(examples.matrix)
-    return Training(
-        bundle=bundle,
-        parameters={"trees": 5, "learning_rate": 0.03, "families": "profile, volume"},
-        metrics={"model_auc_14d": 0.75, "recency_auc_14d": 0.5, "model_lift_at_10_90d": float("nan")},
-        stepped=[{"model_auc_14d": 0.6}, {"model_auc_14d": 0.7, "model_brier_14d": float("nan")}],
-        inputs={"leads": ("/store/leads", 3), "interactions": ("s3://store/interactions", 7)},
-        cohort=Judged(readiness, examples.labels.by_horizon, examples.labels.matured),
-        baselines={"recency": readiness[::-1], "rfm_logit": readiness.round(1)},
-        tables={"backtest": pd.DataFrame({"origin": ["2026-01-01", "2026-02-01"], "auc": [0.6, None]})},
-        configuration="project: tiny # é\n",
-        tags={"data_version": "3", "configuration": "0123456789ab"},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +107,14 @@ def test_a_run_says_what_was_trained_on_what_and_how_well(project, mlflow, bundl
     config, recorded, _ = project
     run = mlflow.get_run(recorded.run_id)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "tiny 2024-10-04T00:00:00Z"
+    assert run.info.run_name == "tiny of then"
     assert mlflow.get_experiment(run.info.experiment_id).name == config.project
-    assert run.data.params == {"trees": "5", "learning_rate": "0.03", "families": "profile, volume"}
-    assert run.data.metrics == {"model_auc_14d": 0.75, "recency_auc_14d": 0.5, "origin_model_auc_14d": 0.7}
-    history = mlflow.MlflowClient().get_metric_history(recorded.run_id, "origin_model_auc_14d")
-    assert [(point.step, point.value) for point in history] == [(0, 0.6), (1, 0.7)]
-    tags = {name: run.data.tags[f"leadscore.{name}"] for name in ("bundle", "data_version", "configuration")}
-    assert tags == {"bundle": bundle.version, "data_version": "3", "configuration": "0123456789ab"}
+    assert run.data.params == {"model.trees": "5", "features.families": "profile volume"}
+    told = ("bundle", "project", "data_version", "configuration")
+    tags = {name: run.data.tags[f"leadscore.{name}"] for name in told}
+    assert tags == {
+        "bundle": bundle.version, "project": "tiny", "data_version": "leads@3", "configuration": "0123456789ab",
+    }  # fmt: skip
     read = {given.dataset.name: (given.dataset.digest, given.tags[0].value) for given in run.inputs.dataset_inputs}
     assert read == {"leads": ("v3", "training"), "interactions": ("v7", "training")}
     sources = [json.loads(given.dataset.source) for given in run.inputs.dataset_inputs]
@@ -143,13 +124,65 @@ def test_a_run_says_what_was_trained_on_what_and_how_well(project, mlflow, bundl
     }
 
 
-def test_a_run_holds_the_configuration_the_tables_and_the_pictures(project, mlflow):
+def test_metrics_have_names_that_stay_and_come_by_origin_as_step_and_time(project, mlflow, bundle):
+    _, recorded, _ = project
+    told = account_of(bundle).told
+    metrics = mlflow.get_run(recorded.run_id).data.metrics
+    assert metrics["model_ece_14d"] == told["horizons"]["14d"]["model"]["ece"]
+    assert metrics["recency_log_loss_90d"] == told["horizons"]["90d"]["recency"]["log_loss"]
+    assert (metrics["rows"], metrics["rows_14d"], metrics["base_rate_30d"]) == (
+        300, 600, told["horizons"]["30d"]["model"]["base_rate"],
+    )  # fmt: skip
+    assert "nothing" not in metrics
+    assert "recency_ece_14d" not in metrics  # the tables have all; the compare page only what one compares by
+    history = mlflow.MlflowClient().get_metric_history(recorded.run_id, "origin_model_auc_14d")
+    assert [(point.step, point.timestamp, point.value) for point in history] == [
+        (k, cohort.origin // 1000, told["origins"][k]["horizons"]["14d"]["model"]["auc"])
+        for k, cohort in enumerate(cohorts_of(bundle))
+    ]
+
+
+def test_a_run_holds_the_configuration_the_tables_the_pictures_and_the_card(project, mlflow, bundle):
     _, recorded, _ = project
     files = {item.path for item in mlflow.MlflowClient().list_artifacts(recorded.run_id)}
-    assert files == {"configuration.yaml", "backtest.json", "gain.png", "calibration.png"}
+    tables = {f"{name}.json" for name in ("backtest", "backtest_by_origin", "months", "importance", "catalogue")}
+    pictures = {"gain", "lift", "calibration", "quality_over_origins", "importance", "contributions"}
+    beaten = {"beaten.json"} if account_of(bundle).told["beaten"] else set()
+    assert files == tables | beaten | {f"{name}.png" for name in pictures} | {
+        "configuration.yaml", "judged.parquet", "model_card.md",
+    }  # fmt: skip
     uri = f"runs:/{recorded.run_id}"
-    assert mlflow.artifacts.load_text(f"{uri}/configuration.yaml") == "project: tiny # é\n"
-    assert mlflow.artifacts.load_dict(f"{uri}/backtest.json")["data"] == [["2026-01-01", 0.6], ["2026-02-01", None]]
+    hidden = "project: tiny # é\ntracking: {uri: http://there}\n"
+    assert mlflow.artifacts.load_text(f"{uri}/configuration.yaml") == hidden
+    assert mlflow.artifacts.load_text(f"{uri}/model_card.md") == "# tiny\n\nFor é tests.\n"
+    version = mlflow.MlflowClient().get_model_version("tiny", recorded.registered_version)
+    assert version.description == "# tiny\n\nFor é tests.\n"
+    assert mlflow.artifacts.load_dict(f"{uri}/catalogue.json")["data"] == [["a", "never"], ["b", None]]
+    logged = json.loads(mlflow.get_run(recorded.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert {"path": "backtest.json", "type": "table"} in logged  # what MLflow's page shows as a table
+    table = pd.DataFrame(**mlflow.artifacts.load_dict(f"{uri}/backtest.json"))
+    told = account_of(bundle).told["horizons"]["30d"]["recency"]
+    row = table[(table.horizon == "30d") & (table.model == "recency")].iloc[0]
+    assert [row.auc, row.auc_low, row.auc_high] == pytest.approx([told["auc"], *told["intervals"]["auc"]])
+
+
+def test_the_judged_rows_name_no_lead(project, mlflow, bundle, tmp_path):
+    _, recorded, _ = project
+    file = mlflow.artifacts.download_artifacts(
+        run_id=recorded.run_id, artifact_path="judged.parquet", dst_path=tmp_path
+    )
+    rows = pq.read_table(file).to_pandas()
+    cohorts = cohorts_of(bundle)
+    assert len(rows) == sum(cohort.matured.sum() for cohort in cohorts)
+    assert b"lead " not in Path(file).read_bytes()
+    newest = cohorts[-1]
+    row = len(newest.lead_id) - 1
+    seen, origin = (pd.Timestamp(moment, unit="us", tz="UTC") for moment in (newest.as_of[row], newest.origin))
+    name = judged.pseudonym("tiny", newest.lead_id[row])
+    one = rows[(rows.lead == name) & (rows.horizon == "30d") & (rows.as_of == seen)]
+    assert one.origin.tolist() == [origin]
+    assert one.hit.tolist() == [newest.hits[row, 1]]
+    assert one.p_recency.tolist() == [np.float32(newest.chances["recency"][row, 1])]
 
 
 def test_recording_leaves_no_trace_but_in_the_state_folder_and_in_mlflows_switches(project):
@@ -163,9 +196,69 @@ def test_recording_leaves_no_trace_but_in_the_state_folder_and_in_mlflows_switch
 
 
 def test_without_a_cohort_there_are_no_pictures_and_the_training_is_recorded(config, bundle):
-    recorded = tracking.record(config, replace(training_of(bundle), cohort=None, baselines={}, stepped=[]))
+    recorded = tracking.record(config, training_of(bundle, **UNJUDGED))
     assert recorded.run_id
     assert list(config.root.rglob("*.png")) == []
+    assert list(config.root.rglob("judged.parquet")) == []
+
+
+def test_a_backtest_is_a_run_with_a_nested_run_per_origin_and_moves_no_alias(config, bundle):
+    from mlflow import MlflowClient
+
+    account = account_of(bundle)
+    recorded = tracking.record_backtest(config, account)
+    assert (recorded.reason, recorded.registered_version) == ("", None)
+    client = MlflowClient(tracking.tracking_uri(config))
+    parent = client.get_run(recorded.run_id)
+    assert parent.data.tags["leadscore.study"] == "backtest"
+    assert {"quality_over_origins.png", "judged.parquet", "backtest.json"} <= {
+        item.path for item in client.list_artifacts(recorded.run_id)
+    }
+    runs = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{recorded.run_id}'")
+    found = {run.info.run_name: (run.data.metrics["model_auc_14d"], run.data.tags["leadscore.origin"]) for run in runs}
+    assert found == {
+        origin["origin"]: (origin["horizons"]["14d"]["model"]["auc"], origin["origin"])
+        for origin in account.told["origins"]
+    }
+    assert client.search_registered_models() == []
+
+
+def test_a_backtest_outlives_a_store_that_is_away(tmp_path, bundle, caplog):
+    recorded = tracking.record_backtest(config_in(tmp_path, tracking={"uri": "nowhere://"}), account_of(bundle))
+    assert recorded.run_id is None
+    assert "the backtest is not recorded in MLflow" in caplog.text
+
+
+def test_more_numbers_than_mlflow_takes_at_once_are_logged(config):
+    with tracking._store(config) as (_, client):
+        run_id = client.create_run(tracking._experiment(config, client), run_name="many").info.run_id
+        numbers = {f"n{number}": float(number) for number in range(1001)}
+        tracking._log_numbers(client, run_id, {f"p{number}": "x" for number in range(101)}, numbers, [])
+        data = client.get_run(run_id).data
+    assert (data.metrics, len(data.params)) == (numbers, 101)
+
+
+def test_every_setting_is_a_parameter_that_mlflow_takes(tmp_path):
+    (tmp_path / "odd.py").write_text("# é\n")
+    told = config_in(
+        tmp_path,
+        kinds={'page:view "home" 🎉': {"layer": 2}},
+        features={"own": ["odd.py"], "kind_weights": {"call": 2}},
+        tracking={"uri": "http://me:secret@there"},
+        sources={
+            **SOURCES,
+            "leads": {**SOURCES["leads"], "columns": {**SOURCES["leads"]["columns"], "account_id": "a" * 200}},
+        },
+    )
+    flat = settings.flatten(told)
+    assert (flat["model.trees"], flat["horizons"]) == ("120", "14d 30d 90d")
+    assert (flat["features.kind_weights"], flat["training.recency_half_life"]) == ('{"call": 2.0}', "none")
+    assert re.fullmatch(r"odd@[0-9a-f]{16}", flat["features.own"])
+    assert re.fullmatch(r"sha256 [0-9a-f]{12}", flat["sources.leads"])
+    assert "secret" not in str(flat)
+    assert all(len(text) <= 120 and re.fullmatch(r"[\w.]+", name) for name, text in flat.items())
+    moved = told.model_copy(update={"out": "there", "models": "here"})
+    assert settings.flatten(moved) == flat
 
 
 # The registered model
@@ -177,15 +270,6 @@ def test_the_champion_scores_like_the_bundle_bit_for_bit(mlflow, bundle):
     found = model.predict(named(bundle, matrix))
     assert list(found.columns) == ["p_14d", "p_30d", "p_90d"]
     np.testing.assert_array_equal(found.to_numpy(), bundle.readiness(matrix))
-
-
-def test_a_column_that_is_not_given_is_missing_and_the_order_does_not_matter(mlflow, bundle):
-    model = mlflow.pyfunc.load_model("models:/tiny@champion")
-    matrix = tiny_matrix()
-    absent = [1, 4]
-    given = named(bundle, matrix).drop(columns=[bundle.features[number].name for number in absent])
-    matrix[:, absent] = np.nan
-    np.testing.assert_array_equal(model.predict(given[given.columns[::-1]]).to_numpy(), bundle.readiness(matrix))
 
 
 def test_a_model_is_text_and_names_no_folder_it_came_from(project):
@@ -232,7 +316,7 @@ def test_the_pins_are_what_the_served_model_imports():
     imported = {name for file in (*files, served) for name in top_level_imports(Path(file))}
     outside = imported - set(sys.stdlib_module_names) - {"leadscore", "mlflow"}
     distributions = packages_distributions()
-    assert sorted(tracking.REQUIREMENTS) == sorted({distributions[name][0].lower() for name in outside})
+    assert sorted(registered.REQUIREMENTS) == sorted({distributions[name][0].lower() for name in outside})
 
 
 def top_level_imports(file):
@@ -248,7 +332,7 @@ def top_level_imports(file):
 
 def test_the_alias_goes_to_no_one_when_it_moved_in_the_meantime(config):
     seen = tracking.champion(config)
-    first, second = (tracking.record(config, training_of(tiny_bundle(as_of=moment))) for moment in (0, 1))
+    first, second = (tracking.record(config, training_of(tiny_bundle(as_of=moment), **UNJUDGED)) for moment in (0, 1))
     assert (seen, first.registered_version, second.registered_version) == (None, "1", "2")
     assert tracking.crown(config, second, seen, at=1)
     with pytest.raises(GateError, match="found version 2 as champion in MLflow, expected none"):
@@ -386,42 +470,6 @@ def test_the_registry_is_imported_without_mlflow_and_matplotlib():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-# Pictures
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=30), st.integers(0, 30))
-def test_the_gain_curve_says_what_evaluation_measures(rows, top):
-    hits = np.array([hit for hit, _ in rows] + [True])
-    p = np.array([level / 4 for _, level in rows] + [0.5])
-    worked, found = plots.gain(hits, p)
-    expected = captured(hits, p, min(top, len(p))) / hits.sum()
-    assert np.interp(top / len(p), worked, found) == pytest.approx(expected)
-
-
-def test_the_wilson_interval_is_that_of_the_tables():
-    # Newcombe (1998), table I: 81 of 263 and 0 of 20.
-    low, high = plots.wilson(np.array([81.0, 0.0]), np.array([263.0, 20.0]))
-    np.testing.assert_allclose(low, [0.2553, 0.0], atol=5e-5)
-    np.testing.assert_allclose(high, [0.3662, 0.1611], atol=5e-5)
-
-
-def test_pictures_show_only_horizons_with_something_to_show(bundle):
-    examples = tiny_examples(seed=3)
-    readiness = bundle.readiness(examples.matrix)
-    matured = examples.labels.matured.copy()
-    matured[:, 1:] = False
-    cohort = Judged(readiness, examples.labels.by_horizon, matured)
-    gain = plots.gain_figure(cohort, {"recency": readiness}, list(HORIZONS), ranked_by=1)
-    calibration = plots.calibration_figure(cohort, list(HORIZONS))
-    assert isinstance(gain, Figure)
-    assert isinstance(calibration, Figure)
-    assert gain.axes[0].get_title(loc="left").startswith("Conversions within 14d")
-    assert [axes.get_title(loc="left")[:10] for axes in calibration.axes] == ["within 14d"]
-    nothing = Judged(readiness, np.zeros_like(matured), examples.labels.matured)
-    assert plots.gain_figure(nothing, {}, list(HORIZONS), ranked_by=1) is None
-    assert plots.calibration_figure(nothing, list(HORIZONS)) is None
-
-
 # Whole processes
 
 
@@ -430,7 +478,8 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:4]
 from bundles import tiny_bundle
-from test_registry import config_in, training_of
+from accounts import training_of
+from test_registry import config_in
 from leadscore.registry import tracking
 recorded = tracking.record(config_in(Path(sys.argv[1])), training_of(tiny_bundle()))
 print(recorded.registered_version, recorded.reason)

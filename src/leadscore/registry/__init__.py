@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from leadscore.registry import shelf, tracking
 from leadscore.registry.shelf import Kept
-from leadscore.registry.tracking import Ablation, Child, Recorded, Training
+from leadscore.registry.tracking import Ablation, Account, Child, Recorded, Training
 
-__all__ = ["Ablation", "Child", "Kept", "Recorded", "Training", "shelf", "tracking"]
+__all__ = ["Ablation", "Account", "Child", "Kept", "Recorded", "Training", "shelf", "tracking"]

@@ -17,20 +17,20 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version as installed
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
-import leadscore
 from leadscore.config import Config
 from leadscore.errors import GateError, LeadscoreError
-from leadscore.model.base import Floats
+from leadscore.model.backtest import Cohort
 from leadscore.model.bundle import Bundle
-from leadscore.model.calibrate import Judged
+from leadscore.model.importance import Influence
+from leadscore.registry import figures, judged
+from leadscore.registry.registered import check_round_trip, register
 from leadscore.timeline import show_moment
 
 if TYPE_CHECKING:  # MLflow takes more than a second to import; see `_mlflow`
@@ -39,20 +39,6 @@ if TYPE_CHECKING:  # MLflow takes more than a second to import; see `_mlflow`
 log = logging.getLogger(__name__)
 
 ALIAS = "champion"
-
-# What importing `leadscore.model.bundle` imports; the served model gets exactly these versions. A test compares.
-REQUIREMENTS = (
-    "lightgbm",
-    "numba",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-    "scikit-learn",
-    "scipy",
-    "threadpoolctl",
-)
 
 # Read by MLflow when it is imported or at its first request; whoever has set one keeps it.
 _SETTINGS = {
@@ -70,36 +56,56 @@ _SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",  # no git on the machine is no reason for a warning
 }
 
+# As many as MLflow takes at a time.
+_PARAMS, _METRICS = 100, 1000
+
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
-class Training:
-    """What there is to say about one training.
+class Account:
+    """What there is to say about a recipe that was judged at rolling origins.
 
     Attributes:
-        bundle: What was trained.
-        parameters: Settings by name.
-        metrics: Final figures, such as `model_auc_7d`; one that is not finite is left out.
-        stepped: The same per rolling origin, oldest first; logged as `origin_…` with the origin's position as step.
-        inputs: Per canonical table, where it lies and which version was read.
-        cohort: The last out-of-time cohort, for the pictures; its columns are the bundle's horizons.
-        baselines: Readiness of the same rows, by name.
-        tables: Tables for people, by name.
-        configuration: The YAML text, as read.
+        title: Name of the run.
         tags: Fingerprints and versions, by name.
+        parameters: Settings by name; see `settings.flatten`.
+        configuration: The same as one text.
+        inputs: Per canonical table, where it lies and which version was read.
+        project: The leads' names in `judged.parquet` are pseudonyms within it.
+        horizons: Columns of the cohorts.
+        ranked_by: The column the list is ranked by.
+        seed: Settles the draws of the pictures' intervals.
+        cohorts: What was said at each origin and what came true, oldest first; none when the past is too short.
+        told: What `backtest.tabulate` tells of them; empty without any.
+        influence: What moves the model, on the newest cohort.
+        counts: More figures, such as the number of rows.
+        tables: More tables for people, by name.
     """
 
-    bundle: Bundle
-    parameters: Mapping[str, str | int | float]
-    metrics: Mapping[str, float]
-    stepped: Sequence[Mapping[str, float]]
-    inputs: Mapping[str, tuple[str, int]]
-    cohort: Judged | None
-    baselines: Mapping[str, Floats]
-    tables: Mapping[str, pd.DataFrame]
-    configuration: str
+    title: str
     tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    configuration: str
+    inputs: Mapping[str, tuple[str, int]]
+    project: str
+    horizons: Sequence[str]
+    ranked_by: int
+    seed: int
+    cohorts: Sequence[Cohort]
+    told: Mapping[str, Any]
+    influence: Influence | None = None
+    counts: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A recipe that was judged, the bundle it gave, and the card that tells people of both (Markdown)."""
+
+    account: Account
+    bundle: Bundle
+    card: str
 
 
 @dataclass(frozen=True)
@@ -173,20 +179,44 @@ def record(config: Config, training: Training) -> Recorded:
     Raises:
         GateError: the registered model does not give back what was trained; it gets no alias.
     """
+    account, bundle = training.account, training.bundle
+    tags = {**_process_tags(account.tags), "leadscore.bundle": bundle.version}
     try:
         with _store(config) as (mlflow, client):
             experiment = _experiment(config, client)
             _end_orphans(client, experiment)
-            with mlflow.start_run(experiment_id=experiment, run_name=_title(training), tags=_tags(training)) as run:
-                _log_numbers(client, run.info.run_id, training.parameters, training.metrics, training.stepped)
-                _log_documents(mlflow, config, training)
-                version = _register(mlflow, client, config.project, run.info.run_id, training.bundle)
-                _check_round_trip(mlflow, config.project, version, training.bundle)
-        return Recorded(_shown(config), run.info.run_id, version, f"models:/{config.project}/{version}")
+            with mlflow.start_run(experiment_id=experiment, run_name=account.title, tags=tags) as run:
+                _log_account(mlflow, client, config, account)
+                mlflow.log_text(training.card, "model_card.md")
+                version = register(mlflow, client, run.info.run_id, bundle, training.card)
+                check_round_trip(mlflow, version, bundle)
+        return Recorded(_shown(config), run.info.run_id, version, f"models:/{bundle.project}/{version}")
     except LeadscoreError:
         raise
     except Exception as error:  # noqa: BLE001 - stores are plug-ins and raise anything; none may cost a training
         return Recorded(_shown(config), reason=_away("the training is not recorded in MLflow", error))
+
+
+def record_backtest(config: Config, account: Account) -> Recorded:
+    """Record a backtest as a run, with a nested run per origin; nothing is registered, no alias moves.
+
+    Whatever MLflow or its store has against it ends as a warning and a reason.
+    """
+    tags = {**_process_tags(account.tags), "leadscore.study": "backtest"}
+    try:
+        with _store(config) as (mlflow, client):
+            experiment = _experiment(config, client)
+            _end_orphans(client, experiment)
+            with mlflow.start_run(experiment_id=experiment, run_name=account.title, tags=tags) as parent:
+                _log_account(mlflow, client, config, account)
+                for origin in account.told["origins"]:
+                    name, own = str(origin["origin"]), {**tags, "leadscore.origin": str(origin["origin"])}
+                    with mlflow.start_run(experiment_id=experiment, run_name=name, tags=own, nested=True) as run:
+                        measured = figures.metrics(origin["horizons"])
+                        _log_numbers(client, run.info.run_id, account.parameters, measured, [])
+        return Recorded(_shown(config), parent.info.run_id)
+    except Exception as error:  # noqa: BLE001 - as in `record`
+        return Recorded(_shown(config), reason=_away("the backtest is not recorded in MLflow", error))
 
 
 def record_ablation(config: Config, ablation: Ablation) -> Recorded:
@@ -251,19 +281,6 @@ def crown(config: Config, recorded: Recorded, seen_champion: str | None, at: int
         _away("the champion's alias stays where it was", error)
         return False
     return True
-
-
-def example(bundle: Bundle) -> pd.DataFrame:
-    """Make three rows of features (double, one column per feature) that belong to nobody.
-
-    They are the average lead, a lead of whom nothing is known, and one that lies a standard deviation above average
-    everywhere: no person's data goes to the registry.
-    """
-    base = bundle.model.base
-    scaled = np.stack([base.mean, np.full(len(base.mean), np.nan), base.mean + np.where(np.isinf(base.sd), 0, base.sd)])
-    rows = np.where(base.skewed, np.sign(scaled) * np.expm1(np.abs(scaled)), scaled)
-    # The matrix is float32; a double that holds one gives the same bits back.
-    return pd.DataFrame(rows.astype(np.float32).astype(np.float64), columns=[f.name for f in bundle.features])
 
 
 @contextmanager
@@ -355,14 +372,6 @@ def _alive(pid: int) -> str:
     return "alive" if pid else ""
 
 
-def _title(training: Training) -> str:
-    return f"{training.bundle.project} {show_moment(training.bundle.as_of)}"
-
-
-def _tags(training: Training) -> dict[str, str]:
-    return {**_process_tags(training.tags), "leadscore.bundle": training.bundle.version}
-
-
 def _process_tags(tags: Mapping[str, str]) -> dict[str, str]:
     pid = os.getpid()
     return {
@@ -373,130 +382,100 @@ def _process_tags(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _log_account(mlflow: Any, client: MlflowClient, config: Config, account: Account) -> None:
+    """Log everything but the model into the run that is open."""
+    measured = {**figures.metrics(account.told.get("horizons", {})), **account.counts}
+    stepped = [figures.metrics(origin["horizons"]) for origin in account.told.get("origins", ())]
+    moments = [cohort.origin for cohort in account.cohorts]
+    run_id = mlflow.active_run().info.run_id
+    _log_numbers(client, run_id, account.parameters, measured, stepped, moments)
+    _log_inputs(mlflow, config, account.inputs)
+    mlflow.log_text(_PASSWORD.sub("", account.configuration), "configuration.yaml")
+    for name, rows in {**figures.tables(account.told, account.influence), **account.tables}.items():
+        mlflow.log_table(rows, f"{name}.json")
+    _log_judged(mlflow, account)
+    _log_pictures(mlflow, account)
+
+
 def _log_numbers(
     client: MlflowClient,
     run_id: str,
     parameters: Mapping[str, str | int | float],
     metrics: Mapping[str, float],
     stepped: Sequence[Mapping[str, float]],
+    moments: Sequence[int] = (),
 ) -> None:
-    """Log parameters and metrics, in one request; those of the origins as `origin_…`, the position as step."""
+    """Log parameters and metrics; those of the origins as `origin_…`, the position as step.
+
+    Args:
+        client: Of the store.
+        run_id: The run.
+        parameters: By name.
+        metrics: By name; one that is not finite is left out.
+        stepped: The same per origin, oldest first.
+        moments: Of the origins, as the points' times: on that axis runs with other origins lie side by side.
+    """
     from mlflow.entities import Metric, Param  # noqa: PLC0415 - late, as in `_store`
 
-    steps = [(0, metrics)]
+    steps = [(0, 0, metrics)]
     steps += [
-        (position, {f"origin_{name}": value for name, value in origin.items()})
-        for position, origin in enumerate(stepped)
+        (position, moments[position] // 1000 if moments else 0, {f"origin_{name}": own[name] for name in own})
+        for position, own in enumerate(stepped)
     ]
     measured = [
-        Metric(name, float(value), 0, step)
-        for step, figures in steps
-        for name, value in figures.items()
+        Metric(name, float(value), milliseconds, step)
+        for step, milliseconds, own in steps
+        for name, value in own.items()
         if math.isfinite(value)
     ]
     params = [Param(name, str(value)) for name, value in parameters.items()]
-    client.log_batch(run_id, metrics=measured, params=params)
+    for first in range(0, max(len(params), 1), _PARAMS):
+        client.log_batch(run_id, params=params[first : first + _PARAMS])
+    for first in range(0, len(measured), _METRICS):
+        client.log_batch(run_id, metrics=measured[first : first + _METRICS])
 
 
-def _log_documents(mlflow: Any, config: Config, training: Training) -> None:
-    """Log what was read, the configuration, the tables and the pictures."""
+def _log_inputs(mlflow: Any, config: Config, inputs: Mapping[str, tuple[str, int]]) -> None:
+    """Log what was read: each table of the store, with its version."""
     from mlflow.data.delta_dataset_source import DeltaDatasetSource  # noqa: PLC0415 - late, as in `_store`
     from mlflow.data.meta_dataset import MetaDataset  # noqa: PLC0415 - same
 
     # Of two trainings that bring the same new data set at once, MLflow refuses one.
     with _locked(_state(config) / "mlflow.lock"):
-        for table, (path, version) in training.inputs.items():
+        for table, (path, version) in inputs.items():
             # A data set by name and version takes milliseconds; one with its schema walks through every row.
             source = DeltaDatasetSource(path=path, delta_table_version=version)
             dataset = MetaDataset(source, name=table, digest=f"v{version}")  # type: ignore[abstract]  # in name only
             mlflow.log_input(dataset, context="training")
-    mlflow.log_text(training.configuration, "configuration.yaml")
-    for name, rows in training.tables.items():
-        mlflow.log_table(rows, f"{name}.json")
-    _log_pictures(mlflow, config, training)
 
 
-def _log_pictures(mlflow: Any, config: Config, training: Training) -> None:
+def _log_judged(mlflow: Any, account: Account) -> None:
+    if not account.cohorts:
+        return
+    with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
+        file = Path(place) / judged.FILE
+        pq.write_table(judged.tell_judged(account.cohorts, account.horizons, account.project), file, compression="zstd")
+        mlflow.log_artifact(str(file))
+
+
+def _log_pictures(mlflow: Any, account: Account) -> None:
     from leadscore.registry import plots  # noqa: PLC0415 - matplotlib takes half a second
 
-    if training.cohort is None:
+    if not account.cohorts:
         return
-    horizons = list(training.bundle.horizons)
+    newest, horizons, ranked_by = account.cohorts[-1], account.horizons, account.ranked_by
     pictures = {
-        "gain.png": plots.gain_figure(training.cohort, training.baselines, horizons, config.rank_index),
-        "calibration.png": plots.calibration_figure(training.cohort, horizons),
+        "gain": plots.gain_figure(newest, horizons, ranked_by),
+        "lift": plots.lift_figure(newest, horizons, ranked_by, account.seed),
+        "calibration": plots.calibration_figure(newest, horizons),
+        "quality_over_origins": plots.origins_figure(account.told["origins"], horizons[ranked_by]),
     }
+    if account.influence is not None:
+        pictures["importance"] = plots.importance_figure(account.influence, horizons[ranked_by])
+        pictures["contributions"] = plots.contributions_figure(account.influence, horizons[ranked_by])
     for name, figure in pictures.items():
         if figure is not None:
-            mlflow.log_figure(figure, name)
-
-
-def _register(mlflow: Any, client: MlflowClient, name: str, run_id: str, bundle: Bundle) -> str:
-    """Log the bundle as a model and register it; return the registered version."""
-    logged = _log_model(mlflow, bundle)
-    _create_registered_model(client, name)
-    tags = {"bundle": bundle.version, "as_of": show_moment(bundle.as_of)}
-    # `mlflow.register_model` does the same and talks on standard error.
-    created = client.create_model_version(
-        name, f"models:/{logged.model_id}", run_id=run_id, tags=tags, model_id=logged.model_id
-    )
-    return str(created.version)
-
-
-def _log_model(mlflow: Any, bundle: Bundle) -> Any:
-    # Everything is logged from a temporary folder, because MLflow writes down where it took the files from.
-    with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
-        package, folder = Path(place) / "leadscore", Path(place) / "bundle"
-        shutil.copytree(Path(leadscore.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-        folder.mkdir()
-        bundle.write(folder)
-        return mlflow.pyfunc.log_model(
-            name="bundle",
-            python_model=str(package / "registry" / "served.py"),
-            artifacts={"bundle": str(folder)},
-            code_paths=[str(package)],
-            pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
-            signature=_signature(bundle),
-            input_example=example(bundle),
-            metadata={"bundle": bundle.version},
-        )
-
-
-def _signature(bundle: Bundle) -> Any:
-    from mlflow.models import ModelSignature  # noqa: PLC0415 - late, as in `_store`
-    from mlflow.types import ColSpec, Schema  # noqa: PLC0415 - same
-
-    # An inferred signature would make every column required and refuse what is missing.
-    inputs = Schema([ColSpec("double", feature.name, required=False) for feature in bundle.features])
-    return ModelSignature(inputs, Schema([ColSpec("double", f"p_{name}") for name in bundle.horizons]))
-
-
-def _create_registered_model(client: MlflowClient, name: str) -> None:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - late, as in `_store`
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
-def _check_round_trip(mlflow: Any, name: str, version: str, bundle: Bundle) -> None:
-    """Load what was registered and compare it with what was trained, bit for bit.
-
-    MLflow accepts a model that cannot be loaded; without this gate the alias would be the first to notice.
-    """
-    rows = example(bundle)
-    # From a server MLflow fetches the model into a folder that it leaves behind; this one goes.
-    with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
-        loaded = mlflow.pyfunc.load_model(f"models:/{name}/{version}", dst_path=place)
-        same_bundle = loaded.unwrap_python_model().bundle.version == bundle.version
-        found = loaded.predict(rows).to_numpy()
-    if not same_bundle or not np.array_equal(found, bundle.readiness(rows.to_numpy(dtype=np.float32))):
-        raise GateError(
-            f"models:/{name}/{version} does not score like the bundle {bundle.version} it was made of.",
-            "The champion stays; please report this as a bug.",
-        )
+            mlflow.log_figure(figure, f"{name}.png")
 
 
 def _champion(client: MlflowClient, name: str) -> str | None:
@@ -539,8 +518,12 @@ def _shown(config: Config) -> str:
 
 def _away(what: str, error: Exception) -> str:
     """Say in one line what did not happen and why, and return the reason."""
-    words = " ".join(_PASSWORD.sub("", str(error)).split())
-    reason = f"{type(error).__name__}: {words[:300]}"
+    reason = _reason(error)
     log.warning("%s (%s)", what, reason)
     log.debug("the whole error", exc_info=error)
     return reason
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(_PASSWORD.sub("", str(error)).split())
+    return f"{type(error).__name__}: {words[:300]}"

@@ -15,7 +15,7 @@ import numpy as np
 from leadscore import steps
 from leadscore.config import Config, read_config
 from leadscore.errors import ConfigError
-from leadscore.model.backtest import Cohort, summarise
+from leadscore.model.backtest import ORACLE, Cohort, summarise
 from leadscore.progress import stage
 from leadscore.simulate import Company, export, simulate, write_truth
 from leadscore.timeline import to_microseconds
@@ -84,23 +84,24 @@ def _beside_truth(
     config: Config, cohorts: Sequence[Cohort], company: Company
 ) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """Put the oracle beside model and baselines, on the same snapshots."""
+    figures = summarise(with_oracle(cohorts, company), config.horizon_names, config.capacity)
+    # A daily hazard ranks leads; it is not their chance at a horizon, so its losses mean nothing.
+    nothing = dict.fromkeys(("brier", "log_loss", "ece", "calibration_slope", "calibration_intercept"), np.nan)
+    return {horizon: {**told, "oracle": {**told["oracle"], **nothing}} for horizon, told in figures.items()}
+
+
+def with_oracle(cohorts: Sequence[Cohort], company: Company) -> list[Cohort]:
+    """Add the ranking of who knows the true hazard of the day, given all that anybody could have seen: `oracle`."""
     truth = company.truth
     moments = truth["day"].astype("datetime64[us, UTC]").astype("int64")
     hazard = dict(zip(zip(truth["lead_id"], moments, strict=True), truth["hazard"], strict=True))
-    beside = [_with_oracle(cohort, hazard) for cohort in cohorts]
-    figures = summarise(beside, config.horizon_names, config.capacity)
-    # A daily hazard ranks leads; it is not their chance at a horizon, so its losses mean nothing.
-    return {
-        horizon: {**of_horizon, "oracle": {**of_horizon["oracle"], "brier": np.nan, "log_loss": np.nan}}
-        for horizon, of_horizon in figures.items()
-    }
-
-
-def _with_oracle(cohort: Cohort, hazard: Mapping[tuple[str, int], float]) -> Cohort:
-    rows = zip(cohort.lead_id, cohort.as_of.tolist(), strict=True)
-    known = np.array([hazard[lead, moment] for lead, moment in rows])
-    oracle = np.repeat(known[:, None], cohort.hits.shape[1], axis=1)
-    return replace(cohort, chances={**cohort.chances, "oracle": oracle})
+    beside = []
+    for cohort in cohorts:
+        rows = zip(cohort.lead_id, cohort.as_of.tolist(), strict=True)
+        known = np.array([hazard[lead, moment] for lead, moment in rows])
+        oracle = np.repeat(known[:, None], cohort.hits.shape[1], axis=1)
+        beside.append(replace(cohort, chances={**cohort.chances, ORACLE: oracle}))
+    return beside
 
 
 def mlflow_command(config: Config) -> str:

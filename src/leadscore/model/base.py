@@ -132,8 +132,8 @@ def fit_base(
     each = np.broadcast_to(np.asarray(penalty, dtype=np.float64), teaches.shape[1]).tolist()
     for rows, hits, own in zip(teaches.T, outcomes.T, each, strict=True):
         # Where nothing has closed yet, trees send the number of the output with the one before; so does the base.
-        taught = np.where(rows, weight, 0.0)
-        fitted.append(_fit_output(z, hits, taught, signs, own) if taught.any() else fitted[-1])
+        counted = np.where(rows, weight, 0.0)
+        fitted.append(_fit_output(z, hits, counted, signs, own) if counted.any() else fitted[-1])
     intercept, coef = (np.array(part) for part in zip(*fitted, strict=True))
     return replace(scaling, intercept=intercept, coef=coef)
 

@@ -35,16 +35,17 @@ def export(company: Company, folder: Path, language: Literal["en", "fr"]) -> Pat
     _write_csv(_mentions(company), folder / "mentions.csv")
     _write_csv(_outcomes(company), folder / "outcomes.csv")
     _write_csv(_optouts(company), folder / "optouts.csv")
-    return _write_settings(folder / "leadscore.yaml", language)
+    return _write_settings(folder / "leadscore.yaml", language, max(5, len(company.leads) // 100))
 
 
 def _write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
     table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8", **options)
 
 
-def _write_settings(path: Path, language: str) -> Path:
-    template = importlib.resources.files("leadscore.simulate").joinpath("leadscore.yaml").read_text("utf-8")
-    path.write_text(template.replace("language: en", f"language: {language}"), encoding="utf-8", newline="\n")
+def _write_settings(path: Path, language: str, capacity: int) -> Path:
+    text = importlib.resources.files("leadscore.simulate").joinpath("leadscore.yaml").read_text("utf-8")
+    text = text.replace("language: en", f"language: {language}").replace("capacity: 50 ", f"capacity: {capacity} ")
+    path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

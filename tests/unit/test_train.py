@@ -12,7 +12,7 @@ from bundles import tiny_examples
 from leadscore.config import Model
 from leadscore.model.learn import gather
 from leadscore.model.shape import SHAPES, lessons
-from leadscore.model.train import Thinning, aged, count_snapshots, fit, fit_matrix, stack
+from leadscore.model.train import Thinning, aged, count_snapshots, fit, fit_matrix, penalties, stack
 from leadscore.timeline import DAY, grid_before
 from world import FUNNEL, FUNNEL_AS_OF, config, day, funnel_reader
 
@@ -129,13 +129,13 @@ def test_a_row_that_weighs_is_the_row_as_many_times(shape):
     matrix = np.clip(np.round(examples.matrix), -2, 2)  # few values, each often: LightGBM cuts both at the same places
     weight = chance.integers(1, 4, len(matrix))
     free = np.zeros(matrix.shape[1], np.int8)
-    settings = Model(trees=20, min_rows_per_leaf=1, l2=1.0, base_l2=0.01)
+    settings = Model(trees=20, min_rows_per_leaf=1, l2=1.0)
     taught = lessons(examples.labels, shape)
 
     def fitted(times, counts):
         rows = np.repeat(np.arange(len(matrix)), times)
         hits, teaches = (table[rows] for table in taught)
-        return fit_matrix(matrix[rows], (hits, teaches), counts, free > 0, free, settings, shape, 1)
+        return fit_matrix(matrix[rows], (hits, teaches), counts, free > 0, free, [0.01] * 3, settings, shape, 1)
 
     once = np.ones(len(matrix), np.int64)
     weighed = fitted(once, weight.astype(np.float64)).margins(matrix)
@@ -149,3 +149,16 @@ def test_each_output_has_its_rows_and_its_number():
     found = stack(matrix, [np.array([0, 2]), np.array([], np.int64), np.array([1])])
     assert found.tolist() == [[0, 1, 0], [4, 5, 0], [2, 3, 2]]
     assert found.dtype == np.float32
+
+
+def test_a_lead_that_converted_counts_once_in_the_penalty():
+    """λ = strength x rate (1 - rate) / converted leads, the rate being that of all the rows stand for."""
+    lead_id = np.array(["a", "a", "a", "b", "c", "c"], object)
+    hits = np.array([[1, 1, 0, 1, 0, 0], [0] * 6], bool).T
+    teaches = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]], bool).T
+    weight = np.array([1.0, 1, 2, 1, 2, 3])
+    found = penalties((hits, teaches), weight, lead_id, 60.0)
+    assert found == pytest.approx((60 * 0.3 * 0.7 / 2, 0))
+    # Twice the rows of the same leads are no more evidence.
+    twice = penalties((np.tile(hits, (2, 1)), np.tile(teaches, (2, 1))), np.tile(weight, 2), np.tile(lead_id, 2), 60.0)
+    assert twice == pytest.approx(found)

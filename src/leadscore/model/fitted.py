@@ -84,7 +84,7 @@ def _check_trees(trees: str, width: int) -> None:
     found, end, parameters = rest.partition("end of trees\n")
     whole = end and "\nend of parameters\n" in parameters
     if not whole or len(f"Tree=0\n{found}") != sum(map(int, told["tree_sizes"].split())):
-        raise StateError("The trees of a model are cut short.", _MEND)
+        raise StateError("The trees of a model are not as they were written: cut short, or changed.", _MEND)
     features = int(told["max_feature_idx"])  # the last one is the number of the output
     if features != width:
         raise StateError(f"The trees of a model are of {features} features, its base is of {width}.", _MEND)

@@ -80,7 +80,7 @@ def test_a_bundle_is_kept_whole_or_not_at_all(tmp_path, bundle, monkeypatch):
 @pytest.mark.parametrize("name", ["trees.txt", "trees-2.txt"])
 def test_a_damaged_bundle_is_refused_and_mended_by_keeping_it_again(tmp_path, bundle, name):
     trees = shelf.keep(tmp_path, bundle) / name
-    trees.write_text(trees.read_text(encoding="utf-8").replace("shrinkage=1", "shrinkage=2", 1), encoding="utf-8")
+    trees.write_text(trees.read_text(encoding="utf-8").replace("num_cat=0", "num_cat=1", 1), encoding="utf-8")
     with pytest.raises(StateError, match="changed after training"):
         shelf.read(tmp_path, bundle.version)
     with pytest.raises(StateError, match="no whole bundle"):

@@ -131,7 +131,22 @@ def backtest(
     from leadscore import report, steps
 
     result = steps.backtest(settings, _moment(as_of, settings), origins)
-    _print(result.to_dict(), as_json, lambda: report.show_figures(result.horizons))
+    _print(result.to_dict(), as_json, lambda: report.show_backtest(result))
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="Id or name of a run, model version, or `champion`.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with, named likewise.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs on the snapshots both have judged, and say what is more than noise."""
+    settings = _open(config)
+    from leadscore import comparison, report
+
+    result = comparison.compare_runs(settings, one, other)
+    _print(result.to_dict(), as_json, lambda: report.show_comparison(result))
 
 
 @app.command()

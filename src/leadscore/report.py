@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,13 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leadscore.comparison import ComparisonResult
 from leadscore.delivery.ablation import shown_change, shown_figures
 from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
-from leadscore.model.baselines import BASELINES
+from leadscore.model.baselines import NAMES
 from leadscore.model.search import Final
-from leadscore.steps import RunResult, ScoreResult, TrainResult
+from leadscore.steps import BacktestResult, RunResult, ScoreResult, TrainResult
 from leadscore.study import AblationResult, LeadFeatures
 from leadscore.tuning import TuneResult
 
@@ -32,6 +34,7 @@ _FIGURES = {
     "brier": "Brier",
     "log_loss": "log-loss",
 }
+_BOUNDED = {"auc": "AUC", "log_loss": "log-loss", "lift_at_10": "lift 10 %"}
 _EVENT = (
     *("number", "occurred_at", "known_at", "kind", "channel", "direction", "content"),
     *("topic", "campaign", "source", "layer", "value"),
@@ -72,9 +75,10 @@ def show_training(result: TrainResult) -> None:
         _say(f"Judged on the cohort from {window['from']} to {window['to']}, by a model that had not seen it:")
         show_figures(facts["judged"])
         for horizon, figures in facts["judged"].items():
-            better = [name for name in BASELINES if figures[name]["auc"] > figures["model"]["auc"]]
+            better = [name for name in NAMES if figures[name]["auc"] > figures["model"]["auc"]]
             if better:
                 _say(f"Mind: within {horizon}, {' and '.join(better)} ranked better than the model.")
+        _say_shape(facts["shape"])
     else:
         _say("Not judged: the history is too short to keep a matured cohort apart.")
     _say(f"{'Champion' if result.promoted else 'Not promoted'}: {result.why}.")
@@ -92,6 +96,96 @@ def show_figures(horizons: Mapping[str, Mapping[str, Mapping[str, float]]]) -> N
                 horizon if number == 0 else "", name, conversions, *(_figure(metrics[key]) for key in _FIGURES)
             )
     _console().print(table)
+
+
+def show_backtest(result: BacktestResult) -> None:
+    """Show where a baseline wins, then the model beside its baselines with intervals, and the model by month."""
+    told = result.told
+    for line in told["beaten"]:
+        low, high = line["interval"]
+        _say(
+            f"Mind: within {line['horizon']}, {line['by']} beats the model in {line['metric']}: "
+            f"model minus {line['by']} is {line['difference']:+.4f} ({low:+.4f} to {high:+.4f})."
+        )
+    if not told["beaten"]:
+        _say("No baseline beats the model beyond its interval.")
+    show_figures(result.horizons)
+    bounds = _table("horizon", "model", *(f"{title} (90 %)" for title in _BOUNDED.values()), "slope", "intercept")
+    for horizon, figures in result.horizons.items():
+        for number, (name, metrics) in enumerate(figures.items()):
+            cells = [_bounded(metrics, metric) for metric in _BOUNDED]
+            slopes = (_figure(metrics["calibration_slope"]), _figure(metrics["calibration_intercept"]))
+            bounds.add_row(horizon if number == 0 else "", name, *cells, *slopes)
+    _console().print(bounds)
+    _show_parts(told, result.ranked_by)
+    _say(f"Means over {len(told['origins'])} origins: {', '.join(origin['origin'] for origin in told['origins'])}.")
+    _say(f"Intervals: {told['draws']} draws of {told['leads']:,} leads. Curves that fall: {told['violations']}.")
+    _say_shape(asdict(result.shape))
+
+
+def _show_parts(told: Mapping[str, Any], ranked_by: str) -> None:
+    """Show the model by month and by segment, at the horizon the list is ranked by."""
+    table = _table("part", "snapshots", "conversions", "promised", "happened", "AUC (90 %)", "log-loss")
+    months = [("month", line["month"], line) for line in told["months"]]
+    segments = [(line["segment"], line["value"] or "(missing)", line) for line in told["segments"]]
+    for of, value, line in (*months, *segments):
+        if line["horizon"] == ranked_by:
+            judged = line.get("judged", True)
+            chances = [f"{line[name]:.1%}" if name in line else "" for name in ("promised", "happened")]
+            figures = [_bounded(line, "auc"), _figure(line["log_loss"])] if judged else ["too few conversions", ""]
+            counts = [f"{line['rows']:.0f}", f"{line['conversions']:.0f}"]
+            table.add_row(_printable(f"{of} {value}"), *counts, *chances, *figures)
+    _console().print(table)
+
+
+def _say_shape(shape: Mapping[str, Any]) -> None:
+    if shape["why"] == "judged":
+        lower = "lower" if shape["difference"] > 0 else "higher"
+        _say(
+            f"Shape of the curve: {shape['shape']}; the log-loss of the hazard is "
+            f"{abs(shape['difference']):.4f} {lower} "
+            f"than that of a classifier per horizon, ± {shape['sd']:.4f} (one standard deviation)."
+        )
+    else:
+        _say(f"Shape of the curve: {shape['shape']} ({shape['why']}).")
+
+
+def _bounded(figures: Mapping[str, Any], metric: str) -> str:
+    low, high = figures["intervals"][metric]
+    return f"{_figure(figures[metric])} ({_figure(low)}–{_figure(high)})"
+
+
+def show_comparison(result: ComparisonResult) -> None:
+    """Show what B has over A, and where that is more than noise."""
+    for label, run in (("A", result.a), ("B", result.b)):
+        _say(f"{label}: {_printable(run['name'])}, run {run['run_id']}")
+    table = _table("horizon", "metric", "A", "B", "B − A", f"{result.level:.0%} interval", "sd", "B is")
+    for line in result.lines:
+        low, high = (_signed(bound) for bound in line.interval)
+        first = line.metric == result.lines[0].metric
+        table.add_row(
+            line.horizon if first else "", _FIGURES[line.metric], _figure(line.a), _figure(line.b),
+            _signed(line.difference), f"{low} to {high}", f"{line.sd:.4f}", line.verdict,
+        )  # fmt: skip
+    _console().print(table)
+    common = result.common
+    _say(
+        f"Judged on what both had: {common['rows']:,} labels of {common['leads']:,} leads, {common['from']} to "
+        f"{common['to']}; means over {len(common['origins'])} origins, intervals from {result.draws} draws of leads."
+    )
+    if common["disagreed"]:
+        _say(f"Left out: {common['disagreed']:,} labels about which the runs disagree what came true.")
+    if result.settings:
+        settings = _table("setting", "A", "B")
+        for name, (one, other) in result.settings.items():
+            settings.add_row(*map(_printable, (name, one, other)))
+        _console().print(settings)
+    else:
+        _say("Their settings are the same.")
+
+
+def _signed(value: float) -> str:
+    return "–" if value != value else f"{value:+.4f}"  # noqa: PLR0124 - NaN is the only value unlike itself
 
 
 def show_ablation(result: AblationResult) -> None:

@@ -15,19 +15,21 @@ import pyarrow.parquet as pq
 from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
-from leadscore.errors import StateError
+from leadscore.errors import GateError, StateError
 from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
 from leadscore.ingest import ingest as ingest_files
 from leadscore.model.backtest import Cohort, tabulate
 from leadscore.model.bundle import Bundle
+from leadscore.model.guard import Leak, refusal
 from leadscore.model.importance import Influence
 from leadscore.model.learn import (
     Choice,
     Reader,
     choose_shape,
     configured_splits,
+    find_leaks,
     finish,
     fit,
     gather,
@@ -116,10 +118,12 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     read = reader(config, lake)
     with stage(f"Reading the past before {show_moment(as_of)}"):
         gathered = gather(read, config, as_of)
+    with stage("Looking for leaks"):
+        leaks = _guarded(find_leaks(read, gathered, as_of), config)
     planned = splits(gathered.first, config, as_of, config.training.origins)
     cohorts, choice = judge_origins(read, config, planned, as_of)
     with stage(f"Training as of {show_moment(as_of)}"):
-        bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice)
+        bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
         recorded = tracking.record(config, tracked(config, bundle, cohorts, told, lake))
@@ -139,6 +143,16 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
         cohorts=cohorts,
         bundle=bundle,
     )
+
+
+def _guarded(leaks: Sequence[Leak], config: Config) -> Sequence[Leak]:
+    """Warn of what may be a leak, and refuse to learn from what is one."""
+    refused = refusal(leaks, config.guard.refuse_at, config.guard.allow)
+    if refused is not None:
+        raise GateError(refused.message, refused.hint)
+    for leak in leaks:
+        log.warning("A leak? %s%s", leak, " It is allowed." if leak.name in config.guard.allow else "")
+    return leaks
 
 
 def score(config: Config, as_of: int) -> ScoreResult:

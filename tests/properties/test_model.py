@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from leadscore.features.matrix import build_matrix
+from leadscore.model.backtest import Cohort
 from leadscore.model.bundle import read_bundle
-from leadscore.model.calibrate import Calibrator, Judged, choose_calibrator, log_loss
+from leadscore.model.calibrate import Calibrator, choose_calibrator, log_loss
 from leadscore.model.explain import explain
 from leadscore.model.shape import SHAPES, curve
 from leadscore.model.train import at_risk_on
@@ -23,7 +24,12 @@ from leadscore.scoring.score import rank, score_bucket
 from world import bucket, day, funnel, funnel_reader, learned_funnel
 
 MARGINS = arrays(np.float64, (6, 3), elements=st.floats(-45, 45))
-CALIBRATORS = st.builds(Calibrator, st.floats(0.05, 20), st.floats(-20, 20)) | st.just(Calibrator())
+STEEP = st.floats(0.05, 20)
+CALIBRATORS = (
+    st.builds(Calibrator, STEEP, st.just(0.0) | STEEP, st.floats(-20, 20))
+    | st.builds(Calibrator, st.just(0.0), STEEP, st.floats(-20, 20))
+    | st.just(Calibrator())
+)
 CHANCES = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 1e-6, 0.5, 1 - 1e-6, 1.0]), min_size=2, max_size=20)
 
 
@@ -79,12 +85,20 @@ def test_calibration_never_reverses_a_ranking(chances, calibrator):
 @settings(max_examples=60, deadline=None)
 def test_a_calibrator_is_kept_only_where_the_last_cohort_gains_and_never_turns_a_ranking_round(chances, data):
     hits = data.draw(arrays(np.bool_, chances.shape))
-    cohorts = [Judged(np.sort(p, axis=1), hit, np.ones_like(hit)) for p, hit in zip(chances, hits, strict=True)]
-    found, losses = choose_calibrator(cohorts)
-    assert found.slope > 0
-    if found != Calibrator():
-        assert losses["log_loss_calibrated"] < losses["log_loss_plain"]
-        assert losses["log_loss_plain"] == log_loss(hits[1].ravel(), cohorts[1].readiness.ravel())
+    lead_id, as_of = [*"aabbccddeeff"], np.zeros(12, dtype=np.int64)
+    cohorts = [
+        Cohort(0, lead_id, as_of, hit, np.ones_like(hit), {"model": np.sort(p, axis=1)})
+        for p, hit in zip(chances, hits, strict=True)
+    ]
+    found, told = choose_calibrator(cohorts)
+    assert min(found.a, found.b) >= 0
+    assert max(found.a, found.b) > 0
+    if told["method"] == "none":
+        assert found == Calibrator()
+    else:
+        losses = told["log_loss"]
+        assert losses[told["method"]] == min(losses.values()) < losses["none"]
+        assert losses["none"] == pytest.approx(log_loss(hits[1].ravel(), cohorts[1].chances["model"].ravel()))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

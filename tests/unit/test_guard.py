@@ -206,10 +206,11 @@ def test_a_sale_that_links_a_lead_to_a_large_account_is_found(dated):
     assert "large account" not in str(findings)
 
 
-def test_an_attribute_that_is_kept_up_to_date_for_everybody_is_not_accused():
-    def plant(row, _, chance):
-        fresh = {"known_at": row["created_at"] + 40 * DAY}
-        return [row, row | fresh | {"attributes": row["attributes"] | {"size": str(int(chance.integers(1, 500)))}}]
+@pytest.mark.parametrize("when", [lambda row, _: row["created_at"] + 40 * DAY, lambda _, won: won and won + DAY])
+def test_an_attribute_that_is_refreshed_and_tells_nothing_by_it_is_not_accused(when):
+    def plant(row, won, chance):
+        size = row["attributes"] | {"size": str(int(chance.integers(1, 500)))}
+        return [row, row | {"known_at": when(row, won), "attributes": size}] if when(row, won) else [row]
 
     assert judged(planted(plant)) == ()
 
@@ -295,13 +296,22 @@ def test_a_market_that_moves_with_the_conversions_is_not_accused_where_the_order
     assert told(examine_columns(columns, hits)) == {"market": "separates"}  # what the order is for
 
 
+def test_what_everything_else_tells_as_well_is_not_accused():
+    columns, hits, order, chance = flat()
+    likely = hits + 0.9 * chance.normal(size=len(hits))  # three honest ways to measure one thing
+    seen = {f"visits {way}": likely + 0.3 * chance.normal(size=len(hits)) for way in "abc"}
+    assert examine_columns(columns | seen, hits, order) == ()
+    assert told(examine_columns(columns | {"visits": seen["visits a"]}, hits, order)) == {"visits": "separates"}
+
+
 def test_leaks_of_a_flat_table_do_not_vouch_for_one_another():
     columns, hits, order, chance = flat()
     columns["length"] = np.where(hits, 2.0, 0.0) + chance.normal(size=len(hits))
+    columns["minutes"] = columns["length"] / 60
     columns["copy"] = np.where(chance.random(len(hits)) < 0.1, ~hits, hits)
     columns["filled"] = np.where(hits & (chance.random(len(hits)) < 0.9), "x", "").astype(object)
     findings = examine_columns(columns, hits, order)
-    assert told(findings) == dict.fromkeys(("length", "copy", "filled"), "separates")
+    assert told(findings) == dict.fromkeys(("length", "minutes", "copy", "filled"), "separates")
     assert all(refused([leak]) for leak in findings)
     assert "of about the same time" in findings[0].evidence
 

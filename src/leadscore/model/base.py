@@ -125,7 +125,9 @@ def fit_base(
     assert not np.isnan(matrix[:, directions != 0]).any(), "a feature with a direction is never missing"
     weight = np.ones(len(matrix)) if weight is None else weight
     taught = teaches.any(axis=1)
-    scaling = _scaling(matrix, np.where(taught, weight, 0.0), skewed)
+    # One thread, here and below, because sums of several threads depend on their number.
+    with threadpool_limits(1):
+        scaling = _scaling(matrix, np.where(taught, weight, 0.0), skewed)
     z = scaling.scale(matrix)
     signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
     fitted: list[tuple[float, Floats]] = []
@@ -171,7 +173,6 @@ def _fit_output(z: Floats, hits: Flags, weight: Floats, signs: Directions, penal
     if min(positives, int(taught.sum()) - positives) < _FEW:
         rate = (weight @ hits + 0.5) / (weight.sum() + 1)  # Jeffreys' estimate
         return float(np.log(rate / (1 - rate))), np.zeros(z.shape[1])
-    # One thread, because sums of several threads depend on their number.
     with threadpool_limits(1):
         found = minimize(
             _loss,

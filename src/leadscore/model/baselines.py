@@ -211,16 +211,3 @@ _BASELINES: Mapping[str, Callable[[Lesson, Matrix, Matrix], Floats]] = {
     "lightgbm": _lightgbm,
 }
 NAMES = tuple(_BASELINES)
-
-
-# ---- until training and judging ask for the above ----------------------------------------------------------------
-
-BASELINES = {"recency": slice(0, 1), "rfm_logit": slice(0, _TERMS)}
-rfm_inputs = _log_rfm
-
-
-def fit_predict(columns: slice, train: Matrix, labels: Labels, test: Matrix) -> Floats:
-    """Fit a logistic regression on some columns and predict: one row per test row, a column per horizon."""
-    skewed = np.zeros(0, dtype=np.bool_)
-    lesson = Lesson(train, train, skewed, labels, np.ones(len(train)), {}, 0)
-    return _logistic(lesson, train[:, columns], test[:, columns])

@@ -1,38 +1,49 @@
-"""Calibration: none, unless a later cohort's log-loss falls."""
+"""Calibration: none, unless a later cohort's log-loss falls by more than noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+import numpy.typing as npt
+from scipy.optimize import Bounds, minimize
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from leadscore.labels import Flags
 from leadscore.model.base import Floats
+from leadscore.timeline import Moments
 
 _TINY = 1e-6  # no open lead is certain
+_SURE = 2  # standard deviations by which the loss must fall
+MODEL = "model"  # whose chances are calibrated
+_EXACTLY = {"ftol": 1e-13, "gtol": 1e-9}
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Platt scaling on logits: logit p' = intercept + slope · logit p, with slope > 0.
+    """Beta calibration: logit p' = a log p − b log(1 − p) + c, with a, b ≥ 0 and not both 0.
 
-    One increasing function for all horizons keeps every ranking and the order of the horizons.
+    Platt's scaling of the logits is the case a = b; 1, 1, 0 leaves chances as they are. One increasing function for all
+    horizons keeps every ranking and the order of the horizons.
+
+    Source: Kull, Silva Filho & Flach 2017, Beyond sigmoids.
     """
 
-    slope: float = 1.0
-    intercept: float = 0.0
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
 
     def apply(self, readiness: Floats) -> Floats:
         """Return calibrated chances, clipped to [1e-6, 1 - 1e-6]; the shape stays."""
         clipped = np.clip(readiness, _TINY, 1 - _TINY)
-        if (self.slope, self.intercept) == (1.0, 0.0):
+        if self == Calibrator():
             return clipped
-        margin = self.intercept + self.slope * logit(clipped)
-        return np.clip(1 / (1 + np.exp(-margin)), _TINY, 1 - _TINY)
+        margin = self.a * np.log(clipped) - self.b * np.log1p(-clipped) + self.c
+        calibrated: Floats = np.clip(expit(margin), _TINY, 1 - _TINY)
+        return calibrated
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -52,26 +63,83 @@ class Judged:
         return self.readiness[self.matured], self.hits[self.matured]
 
 
-def choose_calibrator(cohorts: Sequence[Judged]) -> tuple[Calibrator, dict[str, float]]:
-    """Fit Platt scaling on all cohorts but the last; keep it, refitted on all, where it helps the last one.
+class Past(Protocol):
+    """What came true of a cohort, and what was said of it before by models that had not seen it.
+
+    One row per snapshot: its lead, its moment, and a column per horizon of hits, of whether they have matured, and of
+    chances; `chances["model"]` is what is calibrated.
+    """
+
+    @property
+    def lead_id(self) -> Sequence[str]:
+        """Whose snapshot it is."""
+
+    @property
+    def as_of(self) -> Moments:
+        """When it was looked at."""
+
+    @property
+    def hits(self) -> Flags:
+        """Converted by the horizon."""
+
+    @property
+    def matured(self) -> Flags:
+        """The horizon has closed."""
+
+    @property
+    def chances(self) -> Mapping[str, Floats]:
+        """What each model said."""
+
+
+def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, Any]]:
+    """Fit Platt's and the beta form on all cohorts but the last; keep one, refitted on all, where it helps the last.
+
+    It helps where the log-loss of the last cohort falls by more than two standard deviations (leads drawn anew): what
+    was off only for a while is put right by training anew, and a calibrator would then put it wrong. The beta form must
+    beat Platt's in the same way.
 
     Args:
-        cohorts: Out-of-time predictions, oldest first, each by a model that had not seen the cohort.
+        cohorts: Out-of-time predictions, oldest first.
 
     Returns:
-        The calibrator (none when it does not lower the last cohort's log-loss, or when there is nothing to judge by)
-        and the log-loss of the last cohort without and with it.
+        The calibrator, and for people: `method` (none, platt or beta), and of each tried one the `log_loss` of the last
+        cohort and the `sd` of its difference from that without.
     """
+    nothing: dict[str, Any] = {"method": "none", "log_loss": {}, "sd": {}}
     if len(cohorts) < 2:  # noqa: PLR2004 - one to fit on, one to judge by
-        return Calibrator(), {}
-    trial = _fit(cohorts[:-1])
-    p, hits = cohorts[-1].flat()
-    if trial is None or hits.all() or not hits.any():
-        return Calibrator(), {}
-    losses = {"log_loss_plain": log_loss(hits, p), "log_loss_calibrated": log_loss(hits, trial.apply(p))}
-    if losses["log_loss_calibrated"] >= losses["log_loss_plain"]:
-        return Calibrator(), losses
-    return _fit(cohorts) or Calibrator(), losses
+        return Calibrator(), nothing
+    last = cohorts[-1]
+    tried = {"none": Calibrator(), **{method: _fit(cohorts[:-1], method) for method in _FORMS}}
+    told = {method: calibrator for method, calibrator in tried.items() if calibrator is not None}
+    if len(told) == 1 or not _both(last.hits[last.matured]):
+        return Calibrator(), nothing
+    losses = {
+        method: log_losses(last.hits, calibrator.apply(last.chances[MODEL])) for method, calibrator in told.items()
+    }
+    method = "none"
+    for other in _FORMS:
+        if other in losses:
+            fall, sd = _fall(losses[method] - losses[other], last)
+            method = other if fall > _SURE * sd else method
+    facts = {
+        "method": method,
+        "log_loss": {name: float(loss[last.matured].mean()) for name, loss in losses.items()},
+        "sd": {name: _fall(losses["none"] - loss, last)[1] for name, loss in losses.items() if name != "none"},
+    }
+    return (_fit(cohorts, method) if method != "none" else None) or Calibrator(), facts
+
+
+def _fall(difference: Floats, cohort: Past) -> tuple[float, float]:
+    """Return the mean over matured rows and horizons, and its standard deviation with leads as what is drawn."""
+    _, lead = np.unique(np.array(cohort.lead_id, dtype=str), return_inverse=True)
+    count = np.bincount(lead, cohort.matured.sum(axis=1))
+    total = np.bincount(lead, np.where(cohort.matured, difference, 0.0).sum(axis=1))
+    mean = total.sum() / count.sum()
+    return float(mean), float(np.sqrt(((total - mean * count) ** 2).sum()) / count.sum())
+
+
+def _both(hits: Flags) -> bool:
+    return bool(hits.any() and not hits.all())
 
 
 def log_loss(hits: Flags, p: Floats) -> float:
@@ -93,13 +161,38 @@ def logit(p: Floats) -> Floats:
     return margin
 
 
-def _fit(cohorts: Sequence[Judged]) -> Calibrator | None:
-    p = np.concatenate([cohort.flat()[0] for cohort in cohorts])
-    hits = np.concatenate([cohort.flat()[1] for cohort in cohorts])
-    if hits.all() or not hits.any():
+# From log p and -log(1 - p) to the terms that are weighted: the columns of each form.
+_FORMS: Mapping[str, npt.NDArray[np.float64]] = {
+    "platt": np.array([[1.0], [1.0]]),
+    "beta": np.eye(2),
+}
+
+
+def _fit(cohorts: Sequence[Past], method: str) -> Calibrator | None:
+    """Find the weights with the lowest log-loss; None where there is nothing to learn, or rankings would be lost."""
+    p = np.concatenate([cohort.chances[MODEL][cohort.matured] for cohort in cohorts])
+    hits = np.concatenate([cohort.hits[cohort.matured] for cohort in cohorts])
+    if not _both(hits):
         return None
-    margin = logit(p).reshape(-1, 1)
-    with threadpool_limits(1):
-        fitted = LogisticRegression(C=np.inf, max_iter=200).fit(margin, hits)
-    slope = float(fitted.coef_[0, 0])
-    return Calibrator(slope, float(fitted.intercept_[0])) if slope > 0 else None
+    weigh = _FORMS[method]
+    clipped, count = np.clip(p, _TINY, 1 - _TINY), weigh.shape[1]
+    terms = np.column_stack([np.log(clipped), -np.log1p(-clipped)]) @ weigh
+    terms = np.column_stack([terms, np.ones(len(p))])
+    with threadpool_limits(1):  # sums of several threads depend on their number
+        found = minimize(
+            _loss,
+            np.append(np.ones(count), 0.0),
+            args=(terms, hits.astype(np.float64)),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=Bounds(np.append(np.zeros(count), -np.inf), np.inf),
+            options=_EXACTLY,
+        )
+    a, b = weigh @ found.x[:-1]
+    return Calibrator(float(a), float(b), float(found.x[-1])) if max(a, b) > 0 else None
+
+
+def _loss(weights: Floats, terms: Floats, hits: Floats) -> tuple[float, Floats]:
+    margin = terms @ weights
+    excess = (expit(margin) - hits) / len(hits)
+    return float((np.logaddexp(0.0, margin) - hits * margin).mean()), terms.T @ excess

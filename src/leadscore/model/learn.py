@@ -11,17 +11,18 @@ import numpy as np
 from leadscore.config import Config
 from leadscore.errors import DataError
 from leadscore.features import infusion
-from leadscore.features.matrix import settle, take_census
+from leadscore.features.matrix import catalogue, settle, take_census
 from leadscore.features.vocabulary import Vocabulary, sum_censuses
 from leadscore.history import NEVER
 from leadscore.labels import Flags
 from leadscore.model import train
 from leadscore.model.backtest import Cohort, paired_log_loss, summarise
 from leadscore.model.base import Floats
-from leadscore.model.baselines import BASELINES, fit_predict
+from leadscore.model.baselines import fit_predict_all
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator, choose_calibrator, logit
 from leadscore.model.fitted import Fitted
+from leadscore.model.guard import Evidence, Leak, examine, inspect_bucket
 from leadscore.model.shape import SHAPES, Shape
 from leadscore.model.split import Split, rolling_origins
 from leadscore.model.train import Bucket, Examples, Thinning
@@ -123,6 +124,12 @@ def settle_words(read: Reader, config: Config, as_of: int) -> Vocabulary:
     return _settle(read, config, as_of).vocabulary
 
 
+def find_leaks(read: Reader, gathered: Gathered, as_of: int) -> tuple[Leak, ...]:
+    """Say what, of all that was gathered, must have known the outcome; the most severe first."""
+    evidence = sum((inspect_bucket(*bucket) for bucket in read(as_of)), Evidence())
+    return examine(evidence, catalogue(gathered.vocabulary), gathered.examples)
+
+
 @dataclass(frozen=True)
 class _Settled:
     """What is settled before features are computed; `counts` are the snapshots that convert, and the others."""
@@ -206,8 +213,8 @@ def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> 
         shape: Calibrator().apply(fit(gathered, config, shape).model.readiness(cohort.matrix))
         for shape in configured_shapes(config)
     }
-    for name, columns in BASELINES.items():
-        chances[name] = fit_predict(columns, gathered.examples.rfm, gathered.examples.labels, cohort.rfm)
+    lesson = train.lesson(gathered.examples, gathered.vocabulary, config.model, config.seed)
+    chances |= fit_predict_all(lesson, cohort.simple, cohort.matrix)
     return Cohort(
         split.origin,
         [str(lead) for lead in cohort.lead_id],
@@ -275,9 +282,16 @@ def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
     )
 
 
-def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohort], choice: Choice) -> Bundle:
+def finish(
+    config: Config,
+    as_of: int,
+    learned: Learned,
+    cohorts: Sequence[Cohort],
+    choice: Choice,
+    leaks: Sequence[Leak] = (),
+) -> Bundle:
     """Calibrate where that helps, and add what a lead's chance is compared with and how sure it is."""
-    calibrator, losses = choose_calibrator([cohort.judged for cohort in cohorts])
+    calibrator, told = choose_calibrator(cohorts)
     plain = replace(draft(config, as_of, learned), members=fit_members(learned, config))
     horizon = config.rank_index
     if cohorts:
@@ -293,7 +307,8 @@ def finish(config: Config, as_of: int, learned: Learned, cohorts: Sequence[Cohor
         "families_off": dict(learned.vocabulary.off),
         "warmth": dict(learned.gathered.warmth),
         "shape": asdict(choice),
-        "calibration": {**losses, "kept": calibrator != Calibrator()},
+        "leaks": [leak.to_dict() for leak in leaks],
+        "calibration": {**told, "kept": calibrator != Calibrator()},
         "judged": summarise(cohorts[-1:], config.horizon_names, config.capacity) if cohorts else {},
         "judged_cohort": _window(cohorts[-1]) if cohorts else {},
     }

@@ -18,7 +18,7 @@ from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import History, Leads
 from leadscore.labels import Flags, Labels, label
 from leadscore.model.base import Directions, Floats, fit_base
-from leadscore.model.baselines import rfm_inputs
+from leadscore.model.baselines import Lesson, inputs
 from leadscore.model.fitted import Fitted
 from leadscore.model.lots import HIGHEST, draw_lots, number_leads
 from leadscore.model.shape import Shape, lessons
@@ -36,7 +36,7 @@ class Examples:
         lead_id: Whose snapshot it is.
         as_of: Looked at from this moment.
         matrix: Features.
-        rfm: Inputs of the baselines.
+        simple: Inputs of the simple baselines.
         labels: What came of it.
         weight: How many snapshots it stands for; one where nothing was thinned.
         segments: Declared attributes: the value known at the moment, empty where there is none.
@@ -45,7 +45,7 @@ class Examples:
     lead_id: npt.NDArray[np.object_]
     as_of: Moments
     matrix: Matrix
-    rfm: Matrix
+    simple: Matrix
     labels: Labels
     weight: Floats
     segments: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Examples:
             self.lead_id[rows],
             self.as_of[rows],
             self.matrix[rows],
-            self.rfm[rows],
+            self.simple[rows],
             self.labels.take(rows),
             self.weight[rows],
             {name: words[rows] for name, words in self.segments.items()},
@@ -136,14 +136,15 @@ def assemble(
             rows = np.flatnonzero(kept & labels.teaches.any(axis=1))
             snapshots = Snapshots(snapshots.lead[rows], snapshots.as_of[rows])
             labels, weight = labels.take(rows), weight[rows]
-        computed = [(compute(view, vocabulary), rfm_inputs(view)) for view in looks(leads, history, snapshots)]
-        matrix, rfm = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
+        views = looks(leads, history, snapshots)
+        computed = [(compute(view, vocabulary), inputs(view, vocabulary)) for view in views]
+        matrix, simple = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
         parts.append(
             Examples(
                 lead_id=np.array(leads.lead_id, dtype=object)[snapshots.lead],
                 as_of=snapshots.as_of,
                 matrix=matrix,
-                rfm=rfm,
+                simple=simple,
                 labels=labels,
                 weight=weight,
                 segments={name: _segment(leads, snapshots, name) for name in config.backtest.segments},
@@ -180,7 +181,7 @@ def _sorted(parts: Sequence[Examples]) -> Examples:
         lead_id=lead_id[order],
         as_of=as_of[order],
         matrix=np.concatenate([part.matrix for part in parts])[order],
-        rfm=np.concatenate([part.rfm for part in parts])[order],
+        simple=np.concatenate([part.simple for part in parts])[order],
         labels=Labels(**labels),
         weight=np.concatenate([part.weight for part in parts])[order],
         segments={name: np.concatenate([part.segments[name] for part in parts])[order] for name in parts[0].segments},
@@ -204,6 +205,19 @@ def fit(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, sha
     taught = lessons(examples.labels, shape)
     penalty = penalties(taught, examples.weight, examples.lead_id, settings.base_l2)
     return fit_matrix(examples.matrix, taught, examples.weight, skewed, directions, penalty, settings, shape, seed)
+
+
+def lesson(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, seed: int) -> Lesson:
+    """Gather what the baselines learn from: the same rows as the model, and trees of the same size."""
+    return Lesson(
+        simple=examples.simple,
+        matrix=examples.matrix,
+        skewed=np.array([feature.skewed for feature in catalogue(vocabulary)], dtype=np.bool_),
+        labels=examples.labels,
+        weight=examples.weight,
+        parameters=tree_parameters(settings, len(examples), seed),
+        trees=settings.trees,
+    )
 
 
 def penalties(

@@ -155,7 +155,7 @@ def _attributes_that_separate(
 
 
 _UNDATED = (
-    "If it is written with the outcome or after it, leave it out of the source, "
+    "If it is written with the outcome or after it, leave it out of the source's attributes, "
     "or map `known_at` so that each value counts from when it was known."
 )
 
@@ -207,7 +207,7 @@ def _attributes_filled_late(evidence: Evidence, names: Sequence[str]) -> Iterato
             yield Leak(name, "attribute", "updated_after", surely, f"Attribute {name}: {sentence}.", _LATE)
 
 
-_LATE = "What an export says of ended leads was not known before: leave it out of the source."
+_LATE = "What it says of ended leads was not known before: leave it out of the source's attributes."
 
 
 # ---- separation ------------------------------------------------------------------------------------------------
@@ -291,10 +291,10 @@ def _features_that_separate(features: Sequence[Feature], examples: Examples) -> 
         suspicion = _Suspicion(value, surely, rest, both)
         if suspicion.settled >= SETTLED:
             leak = suspicion.accuse(features[number].name, "feature", in_order=True, advice=_COMPUTED)
-            further = _either_way(
-                examples.matrix[early, number], far[early], _blocks(examples.as_of[early], far[early])
-            )
-            yield replace(leak, evidence=f"{leak.evidence} Earlier than one horizon before it, alone in {further:.0%}.")
+            blocks_early = _blocks(examples.as_of[early], far[early])
+            further = _either_way(examples.matrix[early, number], far[early], blocks_early)
+            told = f"Where the conversion is further off than the first horizon, alone in {further:.0%}."
+            yield replace(leak, evidence=f"{leak.evidence} {told}")
 
 
 _COMPUTED = "Look at what it is computed from; take it, or its family, out of features."

@@ -383,7 +383,7 @@ class Model(_Section):
     l2: float = Field(default=20.0, ge=0, description="L2 penalty on the leaves' values.")
     column_share: float = Field(default=0.25, gt=0, le=1, description="Share of the features each tree sees.")
     base_l2: float = Field(
-        default=6000.0,
+        default=2000.0,
         gt=0,
         description="L2 penalty of the base, beside a likelihood in which each converted lead counts once.",
     )
@@ -441,7 +441,7 @@ class Guard(_Section):
     """What the leak guard refuses."""
 
     refuse_at: float = Field(
-        default=0.9, gt=0, le=1, description="Evidence of a leak from which on training is refused, from 0 to 1."
+        default=0.75, gt=0, le=1, description="Evidence of a leak from which on training is refused, from 0 to 1."
     )
     allow: Strings = Field(default=(), description="Columns and kinds that are no leak, whatever they look like.")
 

@@ -92,11 +92,12 @@ def configured_shapes(config: Config) -> tuple[Shape, ...]:
 def fit_members(learned: Learned, config: Config) -> tuple[Fitted, ...]:
     """Fit the recipe anew without each of some stretches of the past, which hold about equally many snapshots."""
     examples, number = learned.examples, config.model.members
-    if number < 2:  # noqa: PLR2004 - one alone cannot disagree
-        return ()
     edges = np.percentile(examples.as_of, np.linspace(0, 100, number + 1)[1:-1], method="higher")
     stretch = np.searchsorted(edges, examples.as_of, side="right")
-    left = (examples.take(np.flatnonzero(stretch != k)) for k in range(number))
+    there = np.unique(stretch)  # of few moments there are few stretches
+    if len(there) < 2:  # noqa: PLR2004 - one alone cannot disagree
+        return ()
+    left = (examples.take(np.flatnonzero(stretch != k)) for k in there)
     return tuple(train.fit(part, learned.vocabulary, config.model, learned.model.shape, config.seed) for part in left)
 
 
@@ -176,6 +177,12 @@ def _enough(examples: Examples, config: Config, as_of: int) -> None:
             f"horizon ({config.horizon_names[0]}) has closed, needed {config.training.min_conversions}.",
             "Check outcomes.converted and the dates of the outcomes, bring more history, or lower "
             "training.min_conversions.",
+        )
+    untaught = [name for name, column in zip(config.horizon_names, labels.matured.T, strict=True) if not column.any()]
+    if untaught:
+        raise DataError(
+            f"Nothing to learn from {at} about {' and '.join(untaught)}: no snapshot has been followed for so long.",
+            "Bring more history, or shorten the horizons.",
         )
     if not (labels.teaches & ~labels.in_interval).any():
         raise DataError(

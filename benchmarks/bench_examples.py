@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from leadscore import steps
 from leadscore.config import read_config
@@ -15,16 +16,24 @@ from leadscore.timeline import parse_moment, to_microseconds
 
 EXAMPLES = {"bpic2012": "2012-01-01T00:00:00+01:00", "completejourney": "2018-01-20T00:00:00-05:00"}
 ORIGINS = 4
-NAMES = {"model": "leadscore", "base_alone": "its base alone", "recency": "recency only", "rfm_logit": "RFM logit"}
+NAMES = {
+    "model": "leadscore",
+    "lightgbm": "LightGBM per horizon",
+    "logit_all": "logistic regression, all features",
+    "points": "points rule",
+    "rfm_logit": "RFM logit",
+    "recency": "recency only",
+}
 FIGURES = {
     "auc": "AUC",
     "average_precision": "AP",
     "lift_at_10": "lift at 10 %",
-    "capture_at_10": "capture at 10 %",
     "capture_at_capacity": "capture at capacity",
-    "brier": "Brier",
     "log_loss": "log-loss",
+    "ece": "ECE",
+    "calibration_slope": "slope",
 }
+BOUNDED = ("auc", "log_loss")
 
 
 def main() -> None:
@@ -39,9 +48,15 @@ def main() -> None:
             steps.ingest(config, to_microseconds(datetime.now(UTC)))
             result = steps.backtest(config, parse_moment(as_of, config.time_zone), ORIGINS)
             took = time.perf_counter() - started
-        origins = ", ".join(str(origin["origin"])[:10] for origin in result.origins)
-        print(f"\n## {name}\n\nOrigins {origins}; {took:.0f} s; {result.violations} rows whose curve falls.\n")
+        told, shape = result.told, result.shape
+        origins = ", ".join(str(origin["origin"])[:10] for origin in told["origins"])
+        print(f"\n## {name}\n\nOrigins {origins}; {took:.0f} s; {told['violations']} rows whose curve falls.")
+        print(f"Shape {shape.shape}: per horizon minus hazard {shape.difference:+.5f} ± {shape.sd:.5f}.\n")
         print(table(result))
+        for line in told["beaten"]:
+            low, high = line["interval"]
+            print(f"\nBeaten within {line['horizon']} by {line['by']} in {line['metric']}: ", end="")
+            print(f"{line['difference']:+.4f} ({low:+.4f} to {high:+.4f}).")
 
 
 def table(result: steps.BacktestResult) -> str:
@@ -57,11 +72,25 @@ def table(result: steps.BacktestResult) -> str:
     return "\n".join(lines)
 
 
-def _cell(figures: Mapping[str, Mapping[str, float]], name: str, metric: str) -> str:
-    better = min if metric in {"brier", "log_loss"} else max
-    digits = {of: f"{figures[of][metric]:.2f}" if "lift" in metric else f"{figures[of][metric]:.3f}" for of in NAMES}
-    best = better(digits.values(), key=float)
-    return f"**{best}**" if digits[name] == best else digits[name]
+def _cell(figures: Mapping[str, Mapping[str, Any]], name: str, metric: str) -> str:
+    shown = {of: _shown(figures[of][metric], metric) for of in NAMES}
+    best = min(shown.values(), key=lambda text: _distance(float(text), metric))
+    cell = f"**{best}**" if shown[name] == best else shown[name]
+    if metric in BOUNDED:
+        low, high = figures[name]["intervals"][metric]
+        cell += f" ({_shown(low, metric)}–{_shown(high, metric)})"
+    return cell
+
+
+def _shown(figure: float, metric: str) -> str:
+    return f"{figure:.2f}" if metric in {"lift_at_10", "calibration_slope"} else f"{figure:.3f}"
+
+
+def _distance(figure: float, metric: str) -> float:
+    """How far from the best there could be."""
+    if metric == "calibration_slope":
+        return abs(figure - 1)
+    return figure if metric in {"brier", "log_loss", "ece"} else -figure
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import log_losses
 from leadscore.model.explain import explain
 from leadscore.model.fitted import with_output
-from leadscore.model.shape import curve
+from leadscore.model.shape import Shape, curve
 
 Rows = npt.NDArray[np.int64]
 
@@ -40,6 +40,14 @@ class Sample:
     hits: Flags
     weight: Floats
     horizon: int
+
+
+@dataclass(frozen=True)
+class Late:
+    """The models of one origin, by the name of their shape, and some of the snapshots after it."""
+
+    bundles: Mapping[Shape, Bundle]
+    sample: Sample
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ def write_card(bundle: Bundle, config: Config, told: Mapping[str, Any], data_ver
     """Write the card of a bundle.
 
     Args:
-        bundle: The model; its `facts` may have `guard` (findings of the leak guard, as dictionaries) and `known` (the
-            share of the newest cohort per level of `known`).
+        bundle: The model; its `facts` may have `known`, the share of the newest cohort per level of `known`.
         config: What it was trained with.
         told: What `backtest.tabulate` tells of the recipe; empty where nothing could be judged.
         data_version: Versions of the tables that were read.
@@ -36,7 +35,7 @@ def write_card(bundle: Bundle, config: Config, told: Mapping[str, Any], data_ver
         "How good": _quality(told, config),
         "Data": _data(bundle, config, data_version),
         "How it is made": _making(bundle),
-        "Leaks": _leaks(bundle),
+        "Leaks": _leaks(bundle, config),
         "Limits": _limits(bundle, config),
     }
     written = [
@@ -127,11 +126,12 @@ def _making(bundle: Bundle) -> Iterator[str]:
         yield f"- {len(bundle.members)} members, each without one stretch of the past, say how sure a chance is."
 
 
-def _leaks(bundle: Bundle) -> Iterator[str]:
-    if "guard" in bundle.facts:
-        yield from (f"- {leak['name']}: {leak['evidence']}" for leak in bundle.facts["guard"])
-        if not bundle.facts["guard"]:
-            yield "The guard found nothing."
+def _leaks(bundle: Bundle, config: Config) -> Iterator[str]:
+    leaks = bundle.facts["leaks"]
+    for leak in leaks:
+        yield f"- {leak['name']}: {leak['evidence']}{' Allowed by name.' if leak['name'] in config.guard.allow else ''}"
+    if not leaks:
+        yield "The guard found nothing that must have known the outcome."
 
 
 def _limits(bundle: Bundle, config: Config) -> Iterator[str]:

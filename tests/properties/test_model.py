@@ -167,7 +167,7 @@ def test_a_version_names_everything_that_changes_a_score():
         replace(bundle, members=members[:-1]),
         replace(bundle, members=members[::-1]),
         replace(bundle, members=(*members[:-1], replace(members[-1], base=moved))),
-        replace(bundle, calibrator=Calibrator(1.0, 1e-9)),
+        replace(bundle, calibrator=Calibrator(1.0, 1.0, 1e-9)),
         replace(bundle, reference=bundle.reference[:-1]),
         replace(bundle, horizons={**bundle.horizons, "3d": 1}),
         replace(bundle, vocabulary=replace(bundle.vocabulary, time_zone="Europe/Paris")),

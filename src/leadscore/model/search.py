@@ -136,9 +136,9 @@ def as_yaml(settings: Settings) -> str:
 def earlier_origins(first: int, final: int, config: Config, number: int) -> tuple[Split, ...]:
     """Lay the origins to search at, so that nothing of them is known later than the final origin.
 
-    Cohorts have matured at the final origin for the longest horizon that the past is long enough for: at the oldest
-    origin, too, some snapshots must have matured for it, or nobody could learn it then. None where the past is too
-    short for the shortest.
+    At each of them some snapshots have matured for every horizon, or nobody could learn it then. Their cohorts have
+    matured at the final origin for the longest horizon that the past is long enough for; with fewer origins than are
+    wanted only where no horizon leaves room for as many; none where it leaves room for none.
 
     Args:
         first: The first moment with a lead at risk.
@@ -146,13 +146,15 @@ def earlier_origins(first: int, final: int, config: Config, number: int) -> tupl
         config: Horizons and grid.
         number: How many origins are wanted.
     """
-    spacing = config.snapshots.spacing.microseconds
+    spacing, late = config.snapshots.spacing.microseconds, config.outcomes.known_within.microseconds
+    able = first + config.horizons[-1].microseconds + late + spacing  # from then on all horizons can be learned
+    found = []
     for horizon in reversed(config.horizons):
-        longest = horizon.microseconds + config.outcomes.known_within.microseconds
-        found = rolling_origins(first, final, spacing, longest, number)
-        if found and found[0].origin - first > longest:
-            return found
-    return ()
+        closing = horizon.microseconds + late
+        # Origins lie in the newer half of the past that is given; with this one, that half begins when they are able.
+        since = max(first, 2 * able - (final - closing))
+        found.append(rolling_origins(since, final, spacing, closing, number))
+    return max(found, key=len)
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def test_how_leads_are_divided_into_buckets_changes_nothing(company, data):
     whole, cut = [company.bucket()], [_with_guests(company, home) for home in homes if home]
     one, many = (assemble(buckets, WORDS, settings_, moments, int(moments[-1])) for buckets in (whole, cut))
     assert one.lead_id.tolist() == many.lead_id.tolist()
-    for name in ("as_of", "matrix", "rfm"):
+    for name in ("as_of", "matrix", "simple", "weight"):
         assert _same_bits(getattr(one, name), getattr(many, name))
     for name in ("by_horizon", "matured", "in_interval", "teaches"):
         assert _same_bits(getattr(one.labels, name), getattr(many.labels, name))

@@ -89,6 +89,9 @@ def profile(case, vocabulary):
     known = case.known_versions()
     newest = known[-1]["attributes"] if known else {}
     found = {"age_days": (case.as_of - oldest["created_at"]) / DAY}
+    if "closes_at" in vocabulary.columns:
+        closes_at = known[-1]["closes_at"] if known else None
+        found["days_to_close"] = NAN if closes_at is None else max(0, closes_at - case.as_of) / DAY
     known_values = [not math.isnan(number(newest.get(name))) for name in vocabulary.numbers]
     known_values += [name in newest for name in vocabulary.categories]
     if known_values:

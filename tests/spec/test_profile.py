@@ -94,3 +94,26 @@ def test_a_number_with_a_leading_zero_is_a_code():
     settled = settle(counted, config())
     assert settled.numbers == ("size",)
     assert settled.categories == {"postal": ("00000", "00001", "00002")}
+
+
+def test_the_time_left_is_what_was_known_of_it_then():
+    """Of ada it was first said that she closes on day 9, then on day 7; of bob nobody said anything."""
+    assert_features(
+        bucket(
+            """
+            lead_id | created_at | known_at | closes_at
+            ada     | 1          | 1        | 9
+            ada     | 1          | 4        | 7
+            bob     | 1          | 1        | _
+            """
+        ),
+        """
+        lead_id | as_of | days_to_close
+        ada     | 2     | 7
+        ada     | 4     | 5
+        ada     | 4+    | 3
+        ada     | 6.5   | 0.5
+        bob     | 2     | _
+        """,
+        vocabulary(columns=("closes_at",)),
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from leadscore.features.catalogue import Feature, literal
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary, as_number
+from leadscore.history import NEVER, Rows
 from leadscore.timeline import DAY
 
 NAME = "profile"
@@ -18,7 +20,7 @@ def needs(vocabulary: Vocabulary) -> str:  # noqa: ARG001 - every lead has an ag
 
 
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
-    """List the columns: age, how much is known, then each numeric attribute, then a flag per frequent category.
+    """List the columns: age, the time left, how much is known, each numeric attribute, a flag per frequent category.
 
     Whether a lead has an account is left out: where a sale is what creates the account, that tells the outcome.
     """
@@ -26,6 +28,11 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         "age_days", NAME, "age", "days", "",
         {"en": "created {value} ago", "fr": "créé il y a {value}"},
         {"en": "created just now", "fr": "créé à l'instant"},
+    )  # fmt: skip
+    closes = Feature(
+        "days_to_close", NAME, "closing", "days", "nobody said when it closes",
+        {"en": "closes in {value}", "fr": "se clôt dans {value}"},
+        {"en": "closes now", "fr": "se clôt maintenant"},
     )  # fmt: skip
     known = Feature(
         "attributes_known", NAME, "profile", "share", "",
@@ -35,6 +42,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     )  # fmt: skip
     return (
         age,
+        *((closes,) if "closes_at" in vocabulary.columns else ()),
         *((known,) if vocabulary.numbers or vocabulary.categories else ()),
         *(_number(name) for name in vocabulary.numbers),
         *(_category(name, word) for name, words in vocabulary.categories.items() for word in words),
@@ -56,7 +64,15 @@ def compute(view: View, vocabulary: Vocabulary) -> Matrix:
         known.append(given != None)  # noqa: E711 - one by one
     shares = [np.mean(known, axis=0)] if known else []
     age = (as_of - view.leads.created_at[lead]) / DAY
-    return np.stack([age, *shares, *columns], axis=1).astype(np.float32)
+    left = [_days_to_close(view, version)] if "closes_at" in vocabulary.columns else []
+    return np.stack([age, *left, *shares, *columns], axis=1).astype(np.float32)
+
+
+def _days_to_close(view: View, version: Rows) -> npt.NDArray[np.float64]:
+    """Return the days until the moment at which a lead closes by itself, as was known then; 0 once it has passed."""
+    closes_at = np.append(view.leads.version_closes_at, NEVER)[version]
+    left = np.maximum(closes_at - view.snapshots.as_of, 0) / DAY
+    return np.where(closes_at == NEVER, np.nan, left)
 
 
 def _number(name: str) -> Feature:

@@ -59,7 +59,7 @@ class Vocabulary:
         numbers: Attributes read as numbers.
         categories: Attributes read as words, with the categories that have a column.
         windows, half_lives: Lengths in microseconds, by their name.
-        columns: Optional columns of the interactions that hold anything.
+        columns: Optional columns of leads and interactions that hold anything.
         families: Families that are on.
         off: Families that are configured but switched themselves off, and why.
         answer_within: How soon after a push or a message a touch counts as its answer, in microseconds.
@@ -134,6 +134,7 @@ def take_census(leads: Leads, history: History) -> Census:
             "layer": int((history.layer[rows] > 0).sum()),
             "account": _given(leads, leads.version_account),
             "referrer": _given(leads, leads.version_referrer),
+            "closes_at": int((leads.heard[leads.version_of] & (leads.version_closes_at != NEVER)).sum()),
             **{name: int((column.codes[rows] >= 0).sum()) for name, column in words.items()},
         }
     )

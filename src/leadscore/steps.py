@@ -198,6 +198,7 @@ class BacktestResult:
         ranked_by: The horizon of the list.
         shape: Which shape of the curve was chosen, and by how much.
         told: Figures, intervals, and where a baseline wins.
+        mlflow: Where MLflow has it.
         cohorts: What was judged, for who wants to look closer.
     """
 
@@ -205,6 +206,7 @@ class BacktestResult:
     ranked_by: str
     shape: Choice
     told: Mapping[str, Any]
+    mlflow: Mapping[str, Any]
     cohorts: Sequence[Cohort] = field(repr=False)
 
     @property
@@ -214,20 +216,29 @@ class BacktestResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return {"as_of": self.as_of, "ranked_by": self.ranked_by, "shape": asdict(self.shape), **self.told}
+        return {
+            "as_of": self.as_of,
+            "ranked_by": self.ranked_by,
+            "shape": asdict(self.shape),
+            **self.told,
+            "mlflow": self.mlflow,
+        }
 
 
 def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     """Train at rolling origins as a team would have then, and judge each on the cohort after it."""
     load_own(config)
-    read = reader(config, open_settled(config))
+    lake = open_settled(config)
+    read = reader(config, lake)
     cohorts, choice = judge_origins(read, config, planned_origins(read, config, as_of, number), as_of)
     if not cohorts:
         raise too_short(as_of)
     with stage("Drawing leads anew, for the intervals"):
         told = table_of(cohorts, config)
+    with stage("Tracking the backtest in MLflow"):
+        recorded = tracking.record_backtest(config, account(config, lake, "backtest of ", as_of, cohorts, told))
     ranked_by = config.horizon_names[config.rank_index]
-    return BacktestResult(show_moment(as_of), ranked_by, choice, told, cohorts)
+    return BacktestResult(show_moment(as_of), ranked_by, choice, told, asdict(recorded), cohorts)
 
 
 def table_of(cohorts: Sequence[Cohort], config: Config) -> dict[str, Any]:
@@ -456,7 +467,7 @@ def account(
     """Gather what MLflow is told of a recipe that was judged at rolling origins."""
     versions = _versions(lake)
     return Account(
-        title=f"{title}{config.project} {show_moment(as_of)}",
+        title=f"{title} {show_moment(as_of)}",
         tags={
             "project": config.project,
             "as_of": show_moment(as_of),
@@ -488,7 +499,7 @@ def tracked(
     """Gather what MLflow is told of a training; `told` is as `table_of` tells of the cohorts."""
     counts = {name: float(bundle.facts[name]) for name in ("rows", "converted_leads", "features")}
     tables = {"catalogue": _catalogue_table(bundle), "warmth": _warmth_table(bundle)}
-    judged = account(config, lake, "", bundle.as_of, cohorts, told)
+    judged = account(config, lake, bundle.version, bundle.as_of, cohorts, told)
     return Training(
         replace(judged, counts=counts, tables=tables, influence=influence),
         bundle,

@@ -164,8 +164,8 @@ def show_comparison(result: ComparisonResult) -> None:
         low, high = (_signed(bound) for bound in line.interval)
         first = line.metric == result.lines[0].metric
         table.add_row(
-            line.horizon if first else "", _FIGURES[line.metric], _figure(line.a), _figure(line.b),
-            _signed(line.difference), f"{low} to {high}", f"{line.sd:.4f}", line.verdict,
+            line.horizon if first else "", _FIGURES[line.metric], _exact(line.a), _exact(line.b),
+            _signed(line.difference), f"{low} to {high}", _exact(line.sd), line.verdict,
         )  # fmt: skip
     _console().print(table)
     common = result.common
@@ -173,19 +173,26 @@ def show_comparison(result: ComparisonResult) -> None:
         f"Judged on what both had: {common['rows']:,} labels of {common['leads']:,} leads, {common['from']} to "
         f"{common['to']}; means over {len(common['origins'])} origins, intervals from {result.draws} draws of leads."
     )
+    chance = len(result.lines) * (1 - result.level)
+    _say(f"Mind: of {len(result.lines)} lines, {chance:.1f} on average look like more than noise by chance alone.")
     if common["disagreed"]:
         _say(f"Left out: {common['disagreed']:,} labels about which the runs disagree what came true.")
     if result.settings:
         settings = _table("setting", "A", "B")
         for name, (one, other) in result.settings.items():
             settings.add_row(*map(_printable, (name, one, other)))
+        _say("Settings that differ:")
         _console().print(settings)
     else:
         _say("Their settings are the same.")
 
 
+def _exact(value: float) -> str:
+    return "–" if value != value else f"{value:.5f}"  # noqa: PLR0124 - NaN is the only value unlike itself
+
+
 def _signed(value: float) -> str:
-    return "–" if value != value else f"{value:+.4f}"  # noqa: PLR0124 - NaN is the only value unlike itself
+    return "–" if value != value else f"{value:+.5f}"  # noqa: PLR0124 - NaN is the only value unlike itself
 
 
 def show_ablation(result: AblationResult) -> None:

@@ -44,15 +44,15 @@ def test_what_differs_is_told_on_common_rows_with_its_interval(compared):
     assert [line["a"], line["b"]] == pytest.approx(judged, rel=1e-5)
     assert (len(told["common"]["origins"]), told["common"]["disagreed"]) == (1, 0)
     shown = project("compare", one["version"], other["version"]).out
-    assert f"A: tiny {TRAINED_AS_OF}T00:00:00Z, run {one['mlflow']['run_id']}" in shown
-    assert f"{line['difference']:+.4f}" in shown
+    assert f"A: {one['version']} {TRAINED_AS_OF}T00:00:00Z, run {one['mlflow']['run_id']}" in shown
+    assert f"{line['difference']:+.5f}" in shown
     assert shown.splitlines()[-1].split() == ["model.trees", "10", "40"]
 
 
 def test_a_run_against_itself_is_noise(compared):
     project, one, _ = compared
     told = project("compare", one["version"], one["version"])
-    lines = [line for line in told.out.splitlines() if "+0.0000 to +0.0000" in line]
+    lines = [line for line in told.out.splitlines() if "+0.00000 to +0.00000" in line]
     assert [line.split()[-1] for line in lines] == ["noise"] * 15
     assert "Their settings are the same." in told.out
 
@@ -65,12 +65,21 @@ def test_a_name_that_fits_no_run_is_one_sentence(compared, name):
     assert told.error[0].startswith(f"{name!r}: found no such run")
 
 
-def test_a_name_of_two_runs_is_asked_about(compared):
+def test_a_name_of_two_runs_is_asked_about(compared, tmp_path):
+    from mlflow import MlflowClient
+
     project, one, other = compared
-    told = project("compare", f"tiny {TRAINED_AS_OF}T00:00:00Z", one["version"])
+    project = project.copy(tmp_path / "copy")
+    client = MlflowClient(f"sqlite:///{project.folder}/.leadscore/mlflow.db")
+    ids = {run["mlflow"]["run_id"] for run in (one, other)}
+    for run_id in ids:
+        client.update_run(run_id, name="it's mine")
+    told = project("compare", "it's mine", one["version"])
     assert told.code == 2
     assert "found 2 runs of this name, expected one." in told.error[0]
-    assert {run["mlflow"]["run_id"] for run in (one, other)} <= set(told.error[1].rstrip(".").replace(",", "").split())
+    assert ids <= set(told.error[1].rstrip(".").replace(",", "").split())
+    client.update_run(other["mlflow"]["run_id"], name="yours")
+    assert project("compare", "it's mine", "yours", "--json").json["b"]["run_id"] == other["mlflow"]["run_id"]
 
 
 def test_a_run_that_judged_nothing_and_one_of_another_project_are_refused(compared, tmp_path):

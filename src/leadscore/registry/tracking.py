@@ -429,7 +429,7 @@ def _log_numbers(
         if math.isfinite(value)
     ]
     params = [Param(name, str(value)) for name, value in parameters.items()]
-    for first in range(0, max(len(params), 1), _PARAMS):
+    for first in range(0, len(params), _PARAMS):
         client.log_batch(run_id, params=params[first : first + _PARAMS])
     for first in range(0, len(measured), _METRICS):
         client.log_batch(run_id, metrics=measured[first : first + _METRICS])

@@ -236,7 +236,7 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     with stage("Drawing leads anew, for the intervals"):
         told = table_of(cohorts, config)
     with stage("Tracking the backtest in MLflow"):
-        recorded = tracking.record_backtest(config, account(config, lake, "backtest of ", as_of, cohorts, told))
+        recorded = tracking.record_backtest(config, account(config, lake, "backtest", as_of, cohorts, told))
     ranked_by = config.horizon_names[config.rank_index]
     return BacktestResult(show_moment(as_of), ranked_by, choice, told, asdict(recorded), cohorts)
 

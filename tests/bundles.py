@@ -14,6 +14,7 @@ from leadscore.features.vocabulary import Vocabulary
 from leadscore.labels import Labels
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator
+from leadscore.model.certainty import Bounds, Certainty, measure_support
 from leadscore.model.train import Examples, fit
 from leadscore.timeline import DAY
 
@@ -60,9 +61,9 @@ def tiny_bundle(seed: int = 1, **changes: Any) -> Bundle:
         "vocabulary": VOCABULARY,
         "model": model,
         "members": tuple(members),
-        "calibrator": Calibrator(0.9, -0.1),
+        "calibrator": Calibrator(0.9, 1.1, -0.1),
         "reference": (0.1, 0.2),
-        "reliability": {"14d": (0.1, float("nan"))},
+        "certainty": Certainty(Bounds(), measure_support(tiny_matrix(seed))),
         "facts": {"rows": 300, "auc": float("nan")},
     }
     assert set(values) == {field.name for field in fields(Bundle)}

@@ -1,11 +1,14 @@
-"""Grades, ranks and scores: what a person acts on."""
+"""Grades, ranks and scores, how much is known, and whom the lot falls on: what a person acts on."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from leadscore.scoring.grade import grades, rank_order, score, trend
+from leadscore.model.certainty import Support
+from leadscore.scoring.grade import actions, grades, known, rank_order, score, trend, unexplored
+from leadscore.timeline import DAY
+from world import rows
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,87 @@ def test_score_is_a_percentile_of_the_reference():
 )
 def test_trend(now, before, expected):
     assert trend(now, before) == expected
+
+
+# One trained snapshot of a hundred had more than 4 % of its features outside what is usual, one of a thousand 10 %.
+SUPPORT = Support(np.zeros(0), np.zeros(0), np.zeros(0, bool), rare=0.04, far=0.1)
+
+
+def _known(drawn, support=SUPPORT):
+    cells = rows(drawn)
+    seen = np.array([int(row["seen"]) for row in cells])
+    young, strange = (np.array([row[name] == "x" for row in cells]) for name in ("young", "strange"))
+    outside, surprise = (np.array([float(row[name]) for row in cells]) for name in ("outside", "surprise"))
+    found = known(seen, young, strange, outside, surprise, support)
+    assert found == [row["known"] for row in cells]
+
+
+def test_how_much_is_known_of_a_lead():
+    """seen: interactions; young: known for less than the shortest horizon; strange: a kind or category never met."""
+    _known(
+        """
+        seen | young | strange | outside | surprise | known
+        0    |       |         | 0       | 1        | unknowable
+        1    |       |         | 0       | 1        | low
+        2    |       |         | 0       | 0.5      | low
+        3    |       |         | 0       | 1        | medium
+        9    |       |         | 0       | 1        | medium
+        10   |       |         | 0       | 1        | high
+        999  |       |         | 0       | 1        | high
+        999  | x     |         | 0       | 1        | medium
+        999  |       | x       | 0       | 1        | medium
+        999  |       |         | 0.04    | 1        | high
+        999  |       |         | 0.05    | 1        | medium
+        999  |       |         | 0.1     | 1        | medium
+        999  |       |         | 0.11    | 1        | low
+        999  |       |         | 0.25    | 1        | low
+        999  |       |         | 0.26    | 1        | unknowable
+        999  |       |         | 0       | 1.5      | high
+        999  |       |         | 0       | 1.6      | medium
+        2    | x     | x       | 0.05    | 2        | low
+        0    | x     | x       | 0.9     | 2        | unknowable
+        """
+    )
+
+
+def test_what_one_trained_snapshot_of_a_thousand_shows_is_not_unknowable():
+    _known(
+        """
+        seen | young | strange | outside | surprise | known
+        999  |       |         | 0.4     | 1        | medium
+        999  |       |         | 0.41    | 1        | unknowable
+        """,
+        Support(np.zeros(0), np.zeros(0), np.zeros(0, bool), rare=0.1, far=0.4),
+    )
+
+
+LEADS = [f"lead {number}" for number in range(4000)]
+
+
+def test_the_lot_falls_on_the_configured_share_and_never_on_an_a_or_on_whom_we_know():
+    grade, word = ["A", "B", "C", "D"] * 1000, (["high"] * 4 + ["medium"] * 4 + ["low"] * 4 + ["unknowable"] * 4) * 250
+    could = unexplored(grade, word)
+    assert "".join("x" if flag else "." for flag in could[:16]) == ".........xxx.xxx"
+    found = np.array(actions(grade, word, LEADS, 3 * DAY, 1, 0.25))
+    drawn = found == "explore"
+    assert not (drawn & ~could).any()
+    # 1500 could be drawn: 375 are, give or take 4 standard deviations of 17.
+    assert abs(drawn.sum() - 375) < 68
+    usual = {"A": "call", "B": "nurture", "C": "nurture", "D": "none"}
+    assert found[~drawn].tolist() == [usual[grade[row]] for row in np.flatnonzero(~drawn)]
+
+
+def test_a_lot_is_settled_by_seed_lead_and_moment_alone():
+    def drawn(leads, as_of=3 * DAY, seed=1, share=0.25):
+        found = actions(["D"] * len(leads), ["low"] * len(leads), leads, as_of, seed, share)
+        return {lead for lead, action in zip(leads, found, strict=True) if action == "explore"}
+
+    all_at_once = drawn(LEADS)
+    assert drawn(LEADS[::-1]) == all_at_once
+    assert set().union(*(drawn([lead]) for lead in LEADS[:40])) == all_at_once & set(LEADS[:40])
+    assert drawn(LEADS, share=0.1) < all_at_once
+    for other in (drawn(LEADS, as_of=4 * DAY), drawn(LEADS, seed=2)):
+        # Independent: a quarter of a quarter in both, give or take 4 standard deviations.
+        assert abs(len(other & all_at_once) - 250) < 62
+    assert drawn(LEADS, share=1) == set(LEADS)
+    assert drawn(LEADS, share=0) == set()

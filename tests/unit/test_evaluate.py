@@ -8,10 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from leadscore.model.backtest import Cohort
-from leadscore.model.calibrate import Calibrator, logit
+from leadscore.model.calibrate import logit
 from leadscore.model.evaluate import METRICS, captured, judge, measure
-from leadscore.model.learn import _wilson, reliability
 from leadscore.model.resample import draw_leads
 from reference.evaluate_reference import figures
 
@@ -126,50 +124,3 @@ def test_without_both_classes_most_figures_are_not_defined(hits):
     found = judge(hits, P[: len(hits)], ONE_SLOT[: len(hits)], 3)
     assert found["conversions"] == hits.sum()
     assert all(np.isnan(found[name]) for name in METRICS)
-
-
-@pytest.mark.parametrize(
-    ("hits", "leads", "lo", "hi"),
-    [
-        # Wilson (1927), 90 %, worked by hand for n = 10: 3 of 10; none of 10: [0, z² / (n + z²)]
-        ("1110000000", "abcdefghij", 0.1269, 0.5583),
-        ("0000000000", "abcdefghij", 0.0, 0.2129),
-        ("1111111111", "abcdefghij", 1 - 0.2129, 1.0),
-        ("10", "aa", 0.0728, 0.9272),  # two snapshots of one lead are one witness
-        ("", "", 0.0, 1.0),
-    ],
-)
-def test_wilson(hits, leads, lo, hi):
-    found = _wilson(np.array([mark == "1" for mark in hits], bool), np.array(list(leads), "<U1"))
-    assert found == pytest.approx((lo, hi), abs=6e-5)
-
-
-def _cohort(p, hits, leads, matured=None):
-    columns = np.repeat(np.array(p, float)[:, None], 3, axis=1)
-    flags = np.repeat(np.array(hits, bool)[:, None], 3, axis=1)
-    closed = np.ones_like(flags) if matured is None else np.repeat(np.array(matured, bool)[:, None], 3, axis=1)
-    return Cohort(0, list(leads), np.zeros(len(p), np.int64), flags, closed, {"model": columns})
-
-
-def test_reliability_is_how_far_chances_were_off_on_the_logit_scale():
-    """Two bins: of ten leads at 20 % three converted, of ten at 60 % all did."""
-    p = [0.2] * 10 + [0.6] * 10
-    hits = [1] * 3 + [0] * 7 + [1] * 10
-    found = reliability([_cohort(p, hits, "abcdefghijklmnopqrst")], Calibrator(), 1)
-    # Wilson as above, less what was said; a bound is never on the wrong side of what was said.
-    low = [logit(0.12687) - logit(0.2), logit(0.78706) - logit(0.6)]
-    high = [logit(0.55831) - logit(0.2), logit(1 - 1e-6) - logit(0.6)]
-    place = np.searchsorted(found["edges"], [0.2, 0.6], side="right")
-    assert [found["below"][k] for k in place] == pytest.approx([low[0], 0], abs=1e-3)
-    assert low[1] > 0
-    assert [found["above"][k] for k in place] == pytest.approx(high, abs=1e-3)
-
-
-def test_reliability_knows_matured_rows_only_and_counts_leads_not_snapshots():
-    many = _cohort([0.2] * 20, [1] * 6 + [0] * 14, "abcdefghij" * 2)
-    few = _cohort([0.2] * 10, [1] * 3 + [0] * 7, "abcdefghij")
-    half = _cohort([0.2] * 10 + [0.9] * 5, [1] * 3 + [0] * 7 + [1] * 5, "abcdefghijklmno", [1] * 10 + [0] * 5)
-    assert reliability([many], Calibrator(), 1) == reliability([few], Calibrator(), 1)
-    assert reliability([half], Calibrator(), 1) == reliability([few], Calibrator(), 1)
-    young = _cohort([0.2], [0], "a", [0])
-    assert reliability([], Calibrator(), 1) == reliability([young], Calibrator(), 1) == {}

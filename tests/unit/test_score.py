@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from leadscore.scoring.score import Counts, interval, rank, score_bucket, scores_schema
+from leadscore.model.certainty import Bounds
+from leadscore.scoring.score import Counts, exploration, rank, score_bucket, scores_schema
 from leadscore.timeline import DAY
 from world import FUNNEL_AS_OF, config, day, funnel_reader, learned_funnel, without_trees
 from world import bucket as drawn
@@ -81,10 +82,9 @@ def test_the_list_is_ranked_and_coherent():
     assert np.all(np.diff(columns["score"]) <= 0)
     assert set(columns["score"]) <= set(range(1, 100))
     assert "".join(columns["grade"]).startswith("AAAAA" + "B" * 10 + "C")
-    assert columns["action"][:16] == ["call"] * 5 + ["nurture"] * 11
-    assert columns["action"][-1] == "none"
-    assert np.all(np.array(columns["p_lo"]) <= chances[:, 1])
-    assert np.all(np.array(columns["p_hi"]) >= chances[:, 1])
+    assert columns["action"][:5] == ["call"] * 5
+    assert np.all(np.array(columns["p_lo"]) < chances[:, 1])
+    assert np.all(np.array(columns["p_hi"]) > chances[:, 1])
     assert set(columns["model_version"]) == {bundle.version}
     assert table.schema == scores_schema(("3d", "7d", "14d"))
 
@@ -149,6 +149,33 @@ def test_how_much_we_know_of_a_lead():
     }
 
 
+def test_what_little_is_known_of_is_explored_by_lot_and_the_rest_as_its_grade_says():
+    table, _, _ = listed(capacity=5)
+    rows = table.to_pylist()
+    usual = {"A": "call", "B": "nurture", "C": "nurture", "D": "none"}
+    for row in rows:
+        explored = row["action"] == "explore"
+        assert row["action"] == usual[row["grade"]] or explored
+        assert not explored or (row["grade"] != "A" and row["known"] in {"low", "unknowable"})
+    everyone, _, _ = listed(capacity=5, delivery=config(delivery={"explore_share": 1}).delivery)
+    nobody, _, _ = listed(capacity=5, delivery=config(delivery={"explore_share": 0}).delivery)
+    could = [row["grade"] != "A" and row["known"] in {"low", "unknowable"} for row in rows]
+    assert [action == "explore" for action in everyone["action"].to_pylist()] == could
+    assert "explore" not in nobody["action"].to_pylist()
+    # Exploring changes what is done, and nothing that is said.
+    assert everyone.drop_columns(["action"]).equals(nobody.drop_columns(["action"]))
+    settings = config(seed=7, delivery={"explore_share": 1})
+    assert exploration(everyone, settings) == {"share": 1.0, "seed": 7, "eligible": sum(could), "drawn": sum(could)}
+
+
+def test_bounds_are_missing_where_nothing_could_be_judged():
+    trained, _, _, bundle = learned_funnel()
+    unjudged = replace(bundle, certainty=replace(bundle.certainty, bounds=Bounds()))
+    scored = [score_bucket(own, unjudged, trained, AS_OF)[0] for own in funnel_reader(3)(AS_OF)]
+    table = rank(scored, unjudged, trained, AS_OF, "run", {})
+    assert table["p_lo"].null_count == table["p_hi"].null_count == table.num_rows > 0
+
+
 def test_reasons_are_the_strongest_concepts_in_words_of_the_catalogue():
     table, _, bundle = listed()
     concepts = {feature.concept for feature in bundle.features}
@@ -177,21 +204,9 @@ def test_a_reason_is_said_by_a_feature_of_its_own_concept():
 
 def test_a_model_without_contributions_gives_no_reasons():
     trained, _, _, bundle = learned_funnel()
-    constant = replace(bundle.base, coef=np.zeros_like(bundle.base.coef))
+    constant = replace(bundle.model.base, coef=np.zeros_like(bundle.model.base.coef))
     mute = without_trees(bundle, base=constant)
     scored, _ = score_bucket(next(iter(funnel_reader(3)(AS_OF))), mute, trained, AS_OF)
     assert {tuple(reasons) for reasons in scored.reasons} == {()}
     table = rank([scored], mute, trained, AS_OF, "run", {})
     assert set(table["reason_1_code"].to_pylist()) == {None}
-
-
-def test_the_interval_holds_the_chance_and_is_missing_where_nothing_was_measured():
-    _, _, _, bundle = learned_funnel()
-    chance = np.array([0.05, 0.5, 0.9])
-    # In the first bin chances were too low, if anything, in the second right, in the last off by a logit either way.
-    measured = {"edges": (0.1, 0.6), "below": (0.0, 0.0, -1.0), "above": (np.log(3), 0.0, 1.0)}
-    lo, hi = interval(chance, replace(bundle, reliability=measured))
-    assert lo[:2].tolist() == [0.05, 0.5]
-    np.testing.assert_allclose(hi[:2], [3 * 0.05 / (1 + 2 * 0.05), 0.5])
-    np.testing.assert_allclose([lo[2], hi[2]], [0.9 / (0.9 + 0.1 * np.e), 0.9 * np.e / (0.9 * np.e + 0.1)])
-    assert all(np.isnan(side).all() for side in interval(chance, replace(bundle, reliability={})))

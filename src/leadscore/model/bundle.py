@@ -20,6 +20,7 @@ from leadscore.features.view import Matrix
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.model.base import Floats
 from leadscore.model.calibrate import Calibrator, logit
+from leadscore.model.certainty import Certainty
 from leadscore.model.fitted import Fitted
 
 FORMAT = 2
@@ -39,7 +40,7 @@ class Bundle:
         members: The same recipe, each without one stretch of the past; where they disagree, little is certain.
         calibrator: Applied to the readiness of every horizon alike.
         reference: Readiness at the ranking horizon of a reference cohort, as its percentiles 1 to 98.
-        reliability: How often leads of a readiness really converted; see `scoring`.
+        certainty: How far chances may be off, and what training saw.
         facts: Counts and measured figures, for people; no part of scoring.
     """
 
@@ -52,7 +53,7 @@ class Bundle:
     members: tuple[Fitted, ...]
     calibrator: Calibrator
     reference: tuple[float, ...]
-    reliability: Mapping[str, tuple[float, ...]]
+    certainty: Certainty
     facts: Mapping[str, Any]
 
     @cached_property
@@ -111,7 +112,7 @@ class Bundle:
             "members": [member.to_dict() for member in self.members],
             "calibrator": self.calibrator.to_dict(),
             "reference": list(self.reference),
-            "reliability": {name: list(values) for name, values in self.reliability.items()},
+            "certainty": self.certainty.to_dict(),
             "facts": self.facts,
         }
 
@@ -149,7 +150,7 @@ def read_bundle(folder: Path) -> Bundle:
         members=tuple(Fitted.from_dict(*of) for of in zip(saved["members"], trees[1:], strict=True)),
         calibrator=Calibrator(**saved["calibrator"]),
         reference=tuple(saved["reference"]),
-        reliability={name: tuple(values) for name, values in saved["reliability"].items()},
+        certainty=Certainty.from_dict(saved["certainty"]),
         facts=saved["facts"],
     )
     if [feature.name for feature in bundle.features] != saved["features"]:

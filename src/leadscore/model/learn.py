@@ -14,13 +14,13 @@ from leadscore.features import infusion
 from leadscore.features.matrix import catalogue, settle, take_census
 from leadscore.features.vocabulary import Vocabulary, sum_censuses
 from leadscore.history import NEVER
-from leadscore.labels import Flags
 from leadscore.model import train
 from leadscore.model.backtest import Cohort, paired_log_loss, summarise
 from leadscore.model.base import Floats
 from leadscore.model.baselines import fit_predict_all
 from leadscore.model.bundle import Bundle
-from leadscore.model.calibrate import Calibrator, choose_calibrator, logit
+from leadscore.model.calibrate import Calibrator, choose_calibrator
+from leadscore.model.certainty import NOTHING_MEASURED, Certainty, measure_bounds, measure_support, sample_rows
 from leadscore.model.fitted import Fitted
 from leadscore.model.guard import Evidence, Leak, examine, inspect_bucket
 from leadscore.model.shape import SHAPES, Shape
@@ -32,8 +32,6 @@ from leadscore.timeline import Moments, grid_before, parse_moment, show_moment
 # What was known strictly before a moment, bucket by bucket.
 Reader = Callable[[int], Iterable[Bucket]]
 
-_Z90 = 1.6449  # a two-sided interval of 90 %
-_BINS = 10
 _SURE = 2  # standard deviations by which a shape must win
 
 
@@ -284,7 +282,7 @@ def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
         members=(),
         calibrator=Calibrator(),
         reference=(),
-        reliability={},
+        certainty=NOTHING_MEASURED,
         facts={},
     )
 
@@ -323,54 +321,17 @@ def finish(
         plain,
         calibrator=calibrator,
         reference=tuple(float(value) for value in reference),
-        reliability=reliability(cohorts, calibrator, horizon),
+        certainty=_certainty(replace(plain, calibrator=calibrator), cohorts, learned.examples, horizon),
         facts=facts,
     )
 
 
-def reliability(cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int) -> dict[str, tuple[float, ...]]:
-    """Measure how far chances may be off, in ten bins of equal mass.
-
-    Returns:
-        `edges` (inner edges of the bins, ascending), `below` and `above`: per bin, the bounds of Wilson's 90 % interval
-        of the observed rate minus the mean chance, both on the logit scale, and never on the wrong side of zero. The
-        number of different leads in a bin is its sample size, because snapshots of one lead are not independent.
-        Empty when nothing could be judged.
-    """
-    rows = [cohort.matured[:, horizon] for cohort in cohorts]
-    if not any(row.any() for row in rows):
-        return {}
-    p = calibrator.apply(
-        np.concatenate([c.chances["model"][row, horizon] for c, row in zip(cohorts, rows, strict=True)])
-    )
-    hits = np.concatenate([c.hits[row, horizon] for c, row in zip(cohorts, rows, strict=True)])
-    leads = np.concatenate([np.array(c.lead_id, dtype=str)[row] for c, row in zip(cohorts, rows, strict=True)])
-    edges = np.unique(np.percentile(p, np.linspace(0, 100, _BINS + 1)[1:-1]))
-    place = np.searchsorted(edges, p, side="right")
-    shifts = [_shifts(p[place == k], hits[place == k], leads[place == k]) for k in range(len(edges) + 1)]
-    return {
-        "edges": tuple(float(edge) for edge in edges),
-        "below": tuple(below for below, _ in shifts),
-        "above": tuple(above for _, above in shifts),
-    }
-
-
-def _shifts(p: Floats, hits: Flags, leads: Any) -> tuple[float, float]:
-    lo, hi = _wilson(hits, leads)
-    said = float(logit(np.array([p.mean() if len(p) else 0.5]))[0])
-    below, above = (float(bound) - said for bound in logit(np.array([lo, hi])))
-    return min(below, 0.0), max(above, 0.0)
-
-
-def _wilson(hits: Flags, leads: Any) -> tuple[float, float]:
-    """Wilson's score interval: (r + z²/2n ± z √(r(1 − r)/n + z²/4n²)) / (1 + z²/n)."""
-    number = len(np.unique(leads))
-    if not number:
-        return 0.0, 1.0
-    rate, spread = float(hits.mean()), _Z90**2 / number
-    half = _Z90 * np.sqrt(rate * (1 - rate) / number + spread / (4 * number))
-    middle = rate + spread / 2
-    return float((middle - half) / (1 + spread)), float((middle + half) / (1 + spread))
+def _certainty(bundle: Bundle, cohorts: Sequence[Cohort], examples: Examples, horizon: int) -> Certainty:
+    """Measure how far chances were off, how far the members disagree and what training saw."""
+    sample = examples.matrix[sample_rows(len(examples))]
+    chance, spread = bundle.readiness(sample)[:, horizon], bundle.spread(sample, horizon)
+    bounds = measure_bounds(cohorts, bundle.calibrator, horizon, chance, spread)
+    return Certainty(bounds, measure_support(sample))
 
 
 def _window(cohort: Cohort) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From readiness to what a person acts on: rank, score, grade, trend, action."""
+"""From readiness to what a person acts on: rank, score, grade, trend, how much is known, action."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from leadscore.labels import Flags
 from leadscore.model.base import Floats
+from leadscore.model.certainty import Support
+from leadscore.model.lots import HIGHEST, draw_lots, number_leads
 
 Ints = npt.NDArray[np.int64]
 
 TREND_STEP = 5  # score points; smaller moves are within what a few days of cooling do to anyone
 _NEXT = 2  # B holds the next two capacities
 ACTIONS = {"A": "call", "B": "nurture", "C": "nurture", "D": "none"}
+EXPLORE = "explore"
+_LITTLE, _SOME = 3, 10  # interactions: fewer than three say little, fewer than ten not everything
+_MOST = 0.25  # share of features beyond anything trained on from which the model says nothing about this lead
+_UNSURE = 1.5  # times the usual disagreement of the members at this chance
 
 
 def rank_order(chances: Floats, horizon: int, lead_ids: Sequence[str]) -> Ints:
@@ -57,3 +64,45 @@ def trend(now: int, before: int | None) -> str:
     if now - before >= TREND_STEP:
         return "improving"
     return "declining" if before - now >= TREND_STEP else "steady"
+
+
+def known(seen: Ints, young: Flags, strange: Flags, outside: Floats, surprise: Floats, support: Support) -> list[str]:
+    """Say how much is known of each lead.
+
+    unknowable: no interaction, or a quarter of the features, and more than of nearly any trained snapshot, outside what
+    training saw; low: fewer than three interactions, or as far outside as one trained snapshot of a thousand; medium:
+    fewer than ten, a history shorter than the shortest horizon, a kind or category without a column of its own, as far
+    outside as one trained snapshot of a hundred, or members that disagree half as much again as usual; high: the rest.
+
+    Args:
+        seen: How many interactions are visible.
+        young: Known for less than the shortest horizon.
+        strange: With a kind or category that has no column of its own in the model.
+        outside: Share of features outside what training saw.
+        surprise: How far the members disagree, as a multiple of what is usual at this chance.
+        support: What training saw.
+    """
+    medium = (seen < _SOME) | young | strange | (outside > support.rare) | (surprise > _UNSURE)
+    steps = [
+        (seen == 0) | (outside > max(_MOST, support.far)),
+        (seen < _LITTLE) | (outside > support.far),
+        medium,
+    ]
+    return [str(word) for word in np.select(steps, ["unknowable", "low", "medium"], "high")]
+
+
+def actions(
+    grade: Sequence[str], known: Sequence[str], lead_ids: Sequence[str], as_of: int, seed: int, share: float
+) -> list[str]:
+    """Return what to do with each lead: what its grade says, or `explore` where the lot falls on it."""
+    lots = draw_lots(number_leads([f"{EXPLORE} {lead}" for lead in lead_ids], seed), np.full(len(lead_ids), as_of))
+    drawn = unexplored(grade, known) & (lots < share * HIGHEST)
+    return [EXPLORE if out else ACTIONS[letter] for letter, out in zip(grade, drawn, strict=True)]
+
+
+def unexplored(grade: Sequence[str], known: Sequence[str]) -> Flags:
+    """Tell which leads may be drawn: little is known of them, and nobody works them as it is."""
+    return np.array(
+        [letter != "A" and word in {"low", "unknowable"} for letter, word in zip(grade, known, strict=True)],
+        dtype=np.bool_,
+    )

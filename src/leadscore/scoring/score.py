@@ -7,33 +7,42 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadscore.config import Config
 from leadscore.features import asof
 from leadscore.features.matrix import compute
 from leadscore.features.view import Matrix, View, looks
+from leadscore.labels import Flags
 from leadscore.model.base import Floats
 from leadscore.model.bundle import Bundle
-from leadscore.model.calibrate import logit
 from leadscore.model.explain import explain
 from leadscore.model.train import Bucket, at_risk_on
-from leadscore.scoring.grade import ACTIONS, grades, rank_order, score, trend
+from leadscore.scoring.grade import (
+    EXPLORE,
+    Ints,
+    actions,
+    grades,
+    known,
+    rank_order,
+    score,
+    trend,
+    unexplored,
+)
 
 N_REASONS = 3
-_LITTLE, _SOME = 3, 10  # interactions: fewer than three say little, fewer than ten not everything
 
 Reason = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One row per lead at risk, not yet ranked: chances per horizon, how much we know, reasons."""
+    """One row per lead at risk, not yet ranked: chances per horizon, bounds, how much we know, reasons."""
 
     lead_id: Sequence[str]
     account_id: Sequence[str | None]
     chances: Floats
+    bounds: Floats
     known: Sequence[str]
     reasons: Sequence[Sequence[Reason]]
 
@@ -72,8 +81,11 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
     leads, history = bucket
     snapshots = at_risk_on(config, leads, np.array([as_of], dtype=np.int64))
     views = looks(leads, history, snapshots)
-    computed = [(compute(view, bundle.vocabulary), _known(view, bundle)) for view in views]
-    matrix = np.concatenate([block for block, _ in computed])
+    computed = [(compute(view, bundle.vocabulary), *_history(view, bundle, config)) for view in views]
+    matrix, seen, young, strange = (np.concatenate(column) for column in zip(*computed, strict=True))
+    chances = bundle.readiness(matrix)
+    bounds, support = bundle.certainty.bounds, bundle.certainty.support
+    chance, spread = chances[:, config.rank_index], bundle.spread(matrix, config.rank_index)
     own = int((~leads.guest).sum())
     ended = int((leads.heard & (leads.ended_at < as_of)).sum())
     objected = int((leads.objected & ~leads.guest).sum())
@@ -81,31 +93,27 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
     scored = Scored(
         lead_id=[leads.lead_id[row] for row in snapshots.lead],
         account_id=[leads.account_id[row] for row in snapshots.lead],
-        chances=bundle.readiness(matrix),
-        known=[word for _, words in computed for word in words],
+        chances=chances,
+        bounds=np.column_stack(bounds.around(chance, spread)),
+        known=known(seen, young, strange, support.outside(matrix), bounds.surprise(chance, spread), support),
         reasons=_reasons(bundle, matrix, config),
     )
     return scored, counts
 
 
-def _known(view: View, bundle: Bundle) -> list[str]:
-    """Say how much we know of each lead.
-
-    unknowable: no interaction; low: fewer than three; medium: fewer than ten, or a kind or category that has
-    no column of its own in the model; high: the rest.
-    """
+def _history(view: View, bundle: Bundle, config: Config) -> tuple[Ints, Flags, Flags]:
+    """Return how many interactions each snapshot sees, whether the lead is young, and whether anything is strange."""
     every = np.zeros(len(view.history), dtype=np.int32)
     codes = view.history.kind.recode(bundle.vocabulary.kinds, other=-2)
     unmet = np.where(codes == -2, 0, -1).astype(np.int32)  # noqa: PLR2004 - the mark set one line above
     ever = np.array([asof.ALL], dtype=np.int64)
-    seen = asof.count(view.asof, every, 1, ever)[:, 0, 0]
+    seen = asof.count(view.asof, every, 1, ever)[:, 0, 0].astype(np.int64)
     strange = asof.count(view.asof, unmet, 1, ever)[:, 0, 0] > 0
-    strange |= _strange_profile(view, bundle)
-    words = np.select([seen == 0, seen < _LITTLE, (seen < _SOME) | strange], ["unknowable", "low", "medium"], "high")
-    return [str(word) for word in words]
+    age = view.snapshots.as_of - view.leads.created_at[view.snapshots.lead]
+    return seen, age < config.horizons[0].microseconds, strange | _strange_profile(view, bundle)
 
 
-def _strange_profile(view: View, bundle: Bundle) -> npt.NDArray[np.bool_]:
+def _strange_profile(view: View, bundle: Bundle) -> Flags:
     """Tell which leads have a category without a column of its own."""
     categories = {name: set(words) for name, words in bundle.vocabulary.categories.items() if words}
     odd = [
@@ -134,22 +142,6 @@ def _reason(bundle: Bundle, concept: str, values: Floats, total: float, row: Mat
     sign = 1 if total >= 0 else -1
     best = int(np.argmax(values * sign))
     return concept, bundle.features[best].say(float(row[best]), config.language), sign
-
-
-def interval(chance: Floats, bundle: Bundle) -> tuple[Floats, Floats]:
-    """Bound the chances by how far chances of their size were off in past cohorts; NaN when that was never measured.
-
-    p_lo = σ(logit p + below), p_hi = σ(logit p + above), with the shifts of `model.learn.reliability`.
-    """
-    if not bundle.reliability:
-        nothing = np.full(len(chance), np.nan)
-        return nothing, nothing
-    place = np.searchsorted(np.array(bundle.reliability["edges"]), chance, side="right")
-    below, above = (np.array(bundle.reliability[side])[place] for side in ("below", "above"))
-    margin = logit(chance)
-    lo, hi = (1 / (1 + np.exp(-margin - shift)) for shift in (below, above))
-    # A shift of nothing must not move the chance by a rounding error either.
-    return np.minimum(lo, chance), np.maximum(hi, chance)
 
 
 def rank(
@@ -184,10 +176,11 @@ def rank(
     chances = chances[order]
     chance = chances[:, config.rank_index]
     scores = score(chance, bundle.reference)
-    lo, hi = interval(chance, bundle)
     ids = [lead_id[row] for row in order]
     before = [previous.get(lead) for lead in ids]
     grade = grades(len(ids), config.capacity)
+    words = _in_order([word for part in pieces for word in part.known], order)
+    bounds = np.concatenate([np.zeros((0, 2)), *(part.bounds for part in pieces)])[order]
     columns: dict[str, Any] = {
         "lead_id": ids,
         "account_id": _in_order([account for part in pieces for account in part.account_id], order),
@@ -198,17 +191,28 @@ def rank(
         "score": scores,
         "grade": grade,
         **{f"p_{name}": chances[:, k] for k, name in enumerate(config.horizon_names)},
-        "p_lo": lo,
-        "p_hi": hi,
-        "known": _in_order([word for part in pieces for word in part.known], order),
+        "p_lo": bounds[:, 0],
+        "p_hi": bounds[:, 1],
+        "known": words,
         "trend": [trend(int(now), then if comparable else None) for now, then in zip(scores, before, strict=True)],
         "score_prev": before,
         **_reason_columns(_in_order([reasons for part in pieces for reasons in part.reasons], order)),
-        "action": [ACTIONS[letter] for letter in grade],
+        "action": actions(grade, words, ids, as_of, config.seed, config.delivery.explore_share),
         "expires_at": [as_of + (config.delivery.valid_for or config.horizons[0]).microseconds] * len(ids),
     }
     schema = scores_schema(config.horizon_names)
     return pa.table({field.name: _array(columns[field.name], field.type) for field in schema}, schema=schema)
+
+
+def exploration(table: pa.Table, config: Config) -> dict[str, Any]:
+    """Return what is logged of the lots of a ranked list: how many could be drawn, how many were."""
+    could = unexplored(table["grade"].to_pylist(), table["known"].to_pylist())
+    return {
+        "share": config.delivery.explore_share,
+        "seed": config.seed,
+        "eligible": int(could.sum()),
+        "drawn": table["action"].to_pylist().count(EXPLORE),
+    }
 
 
 def scores_schema(horizons: Sequence[str]) -> pa.Schema:
@@ -256,7 +260,7 @@ def _reason_columns(reasons: Sequence[Sequence[Reason]]) -> dict[str, list[Any]]
     return columns
 
 
-def _in_order(values: Sequence[Any], order: npt.NDArray[np.int64]) -> list[Any]:
+def _in_order(values: Sequence[Any], order: Ints) -> list[Any]:
     return [values[row] for row in order]
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from cli.commands import AS_OF, LEAD_IDS, TRAINED_AS_OF, company, csv
+from cli.commands import AS_OF, LEAD_IDS, SETTINGS, TRAINED_AS_OF, company, csv
 
 CALM = company()
 AT = ("--as-of", AS_OF)
@@ -117,6 +117,10 @@ TEACH_NOTHING = {
             "outcomes": "id,at,outcome\n",
         },
         "Nothing to learn from .* no lead was at risk",
+    ),
+    "nobody was followed for so long": (
+        {"settings": SETTINGS.replace("[3d, 7d, 14d]", "[3d, 90d, 120d]")},
+        "Nothing to learn from .* about 90d and 120d",
     ),
     "everyone converted at once": (
         {

@@ -73,6 +73,7 @@ CASES = {
         {"events": csv("id,at,kind", [(*row[:2], f"page-{n}") for n, row in enumerate(EVENTS)])},
         [],
     ),
+    "one moment to look from": ({}, [("spacing: 2d, look_back: 60d", "spacing: 15d, look_back: 15d"), FEW]),
     "only yesterday counts": ({}, [("training: {", "training: {recency_half_life: 1h, ")]),
     "as many rows as converted": ({}, [("training: {", "training: {max_training_rows: 1000, ")]),
 }

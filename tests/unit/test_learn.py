@@ -54,9 +54,17 @@ def test_each_member_misses_one_stretch_of_the_past(shape, moments, left_out):
         assert member.shape == shape
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_one_alone_cannot_disagree(number):
-    assert drawn_members(DAY * np.arange(300), number)[1] == ()
+def test_of_few_moments_there_are_few_stretches():
+    days = np.repeat([3, 9], 150)
+    examples, members = drawn_members(days * DAY, 4)
+    rest = (examples.take(np.flatnonzero(days != day)) for day in (3, 9))
+    again = [train.fit(part, VOCABULARY, SETTINGS, "hazard", 1).trees for part in rest]
+    assert [member.trees for member in members] == again
+
+
+@pytest.mark.parametrize(("number", "moments"), [(0, 300), (1, 300), (4, 1)])
+def test_one_alone_cannot_disagree(number, moments):
+    assert drawn_members(DAY * np.repeat(np.arange(moments), 300 // moments), number)[1] == ()
     bundle = tiny_bundle(members=())
     assert bundle.spread(tiny_matrix(), 1).tolist() == [0.0] * 50
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,9 +16,28 @@ from leadscore.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+Shape = TypeVar("Shape", bound=BaseModel)
+
 
 def read_config(path: Path) -> Config:
     """Read and check a configuration file.
+
+    Raises:
+        ConfigError: as `read_shape`, or a file of `features.own` is absent.
+    """
+    config, lines = read_shape(path, Config)
+    absent = [
+        Mistake(("features", "own", number), f"found no file {own}")
+        for number, own in enumerate(config.features.own)
+        if not (config.root / own).is_file()
+    ]
+    if absent:
+        raise ConfigError(_report(path, [_as_written(mistake, lines) for mistake in absent], lines))
+    return config
+
+
+def read_shape(path: Path, shape: type[Shape]) -> tuple[Shape, Lines]:
+    """Read a file into a shape with a field `root`; with it, the line of each key path.
 
     `${NAME}` and `${NAME:-default}` in a value stand for the environment's variable.
 
@@ -31,23 +50,16 @@ def read_config(path: Path) -> Config:
     settings = _expand(settings, (), unset)
     if "root" in settings:
         del settings["root"]
-        unset.append(unknown(("root",), _known_keys(())))
+        unset.append(unknown(("root",), _known_keys((), shape)))
     mistakes: list[Mistake] = []
     try:
-        config = Config.model_validate({**settings, "root": path.resolve().parent})
+        config = shape.model_validate({**settings, "root": path.resolve().parent})
     except ValidationError as error:
-        mistakes = _mistakes_of(error, lines)
+        mistakes = _mistakes_of(error, lines, shape)
     mistakes = _root_causes(unset, mistakes)
     if mistakes:
         raise ConfigError(_report(path, mistakes, lines))
-    absent = [
-        Mistake(("features", "own", number), f"found no file {own}")
-        for number, own in enumerate(config.features.own)
-        if not (config.root / own).is_file()
-    ]
-    if absent:
-        raise ConfigError(_report(path, [_as_written(mistake, lines) for mistake in absent], lines))
-    return config
+    return config, lines
 
 
 def _read(path: Path) -> str:
@@ -67,7 +79,7 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read ({reason}).", "Check the path and its permissions.") from error
 
 
-def _mistakes_of(error: ValidationError, lines: Lines) -> list[Mistake]:
+def _mistakes_of(error: ValidationError, lines: Lines, shape: type[BaseModel]) -> list[Mistake]:
     items = error.errors(include_url=False)
     places = [item["loc"] for item in items]
     mistakes: list[Mistake] = []
@@ -78,11 +90,11 @@ def _mistakes_of(error: ValidationError, lines: Lines) -> list[Mistake]:
             other[: len(place)] == place and len(other) > len(place) for other in places
         )
         if not follows:
-            mistakes += _mistakes_in(item)
+            mistakes += _mistakes_in(item, shape)
     return [_as_written(mistake, lines) for mistake in mistakes]
 
 
-def _mistakes_in(item: Any) -> list[Mistake]:
+def _mistakes_in(item: Any, shape: type[BaseModel]) -> list[Mistake]:
     """Turn one error of pydantic's into mistakes."""
     place, kind = item["loc"], item["type"]
     cause = item.get("ctx", {}).get("error")
@@ -92,7 +104,7 @@ def _mistakes_in(item: Any) -> list[Mistake]:
             for mistake in cause.mistakes
         ]
     if kind == "extra_forbidden":
-        return [unknown(place, _known_keys(place[:-1]))]
+        return [unknown(place, _known_keys(place[:-1], shape))]
     if kind == "missing":
         return [Mistake(place, "required, but not given", absent=True)]
     if kind == "value_error":
@@ -194,9 +206,9 @@ def _plain_words(item: Any) -> str:
     return f"found {found}, expected {expected.format(**context)}"
 
 
-def _known_keys(path: tuple[str | int, ...]) -> tuple[str, ...]:
+def _known_keys(path: tuple[str | int, ...], shape: type[BaseModel]) -> tuple[str, ...]:
     """List the keys of the section at a path, whose places in lists and dictionaries are part of it."""
-    section: type[BaseModel] = Config
+    section = shape
     inside = False
     for part in path:
         if inside:

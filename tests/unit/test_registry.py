@@ -129,12 +129,12 @@ def test_metrics_have_names_that_stay_and_come_by_origin_as_step_and_time(projec
     told = account_of(bundle).told
     metrics = mlflow.get_run(recorded.run_id).data.metrics
     assert metrics["model_ece_14d"] == told["horizons"]["14d"]["model"]["ece"]
-    assert metrics["recency_log_loss_90d"] == told["horizons"]["90d"]["recency"]["log_loss"]
+    assert metrics["versus_recency_log_loss_90d"] == told["horizons"]["90d"]["recency"]["log_loss"]
     assert (metrics["rows"], metrics["rows_14d"], metrics["base_rate_30d"]) == (
         300, 600, told["horizons"]["30d"]["model"]["base_rate"],
     )  # fmt: skip
     assert "nothing" not in metrics
-    assert "recency_ece_14d" not in metrics  # the tables have all; the compare page only what one compares by
+    assert "versus_recency_ece_14d" not in metrics  # the tables have all; the compare page only what one compares by
     history = mlflow.MlflowClient().get_metric_history(recorded.run_id, "origin_model_auc_14d")
     assert [(point.step, point.timestamp, point.value) for point in history] == [
         (k, cohort.origin // 1000, told["origins"][k]["horizons"]["14d"]["model"]["auc"])

@@ -19,12 +19,15 @@ BRIEF = ("auc", "average_precision", "log_loss", "brier", "lift_at_10")
 
 
 def metrics(horizons: Told) -> dict[str, float]:
-    """Name figures: `<model>_<metric>_<horizon>` (all of the model's, the brief ones of others), `<fact>_<horizon>`."""
+    """Name figures, so that MLflow, which sorts by name, shows the model before what it is measured against.
+
+    `model_<metric>_<horizon>`, `versus_<baseline>_<metric>_<horizon>` (the brief ones), `<fact>_<horizon>`.
+    """
     named: dict[str, float] = {}
     for horizon, figures in horizons.items():
         for name, own in figures.items():
-            chosen = METRICS if name == MODEL else BRIEF
-            named |= {f"{name}_{metric}_{horizon}": own[metric] for metric in chosen}
+            label, chosen = (name, METRICS) if name == MODEL else (f"versus_{name}", BRIEF)
+            named |= {f"{label}_{metric}_{horizon}": own[metric] for metric in chosen}
         named |= {f"{fact}_{horizon}": figures[MODEL][fact] for fact in FACTS if MODEL in figures}
     return named
 

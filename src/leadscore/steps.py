@@ -46,7 +46,7 @@ from leadscore.progress import stage, track
 from leadscore.registry import Account, Kept, Recorded, Training, shelf, tracking
 from leadscore.registry.card import write_card
 from leadscore.registry.settings import data_version, flatten
-from leadscore.scoring.score import Counts, Scored, newest_interaction, rank, score_bucket
+from leadscore.scoring.score import Counts, Scored, exploration, newest_interaction, rank, score_bucket
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
@@ -441,6 +441,7 @@ def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: 
         "capacity": config.capacity,
         "store": lake.versions(),
         "counts": asdict(counts),
+        "explore": exploration(table, config),
         "grades": {row["values"]: row["counts"] for row in sorted(grades, key=lambda row: row["values"])},
         # Nobody scored is no drift, and no lack of it.
         "score_drift": round(score_drift(table["score"].to_numpy()), 4) if table.num_rows else None,

@@ -81,11 +81,11 @@ def _check_trees(trees: str, width: int) -> None:
     """Refuse trees that LightGBM would not: it ends the process at a text that is cut short."""
     header, _, rest = trees.partition("\n\nTree=0\n")
     told = dict(line.split("=", 1) for line in header.splitlines() if "=" in line)
-    found, end, parameters = rest.partition("end of trees\n")
-    whole = end and "\nend of parameters\n" in parameters
-    if not whole or len(f"Tree=0\n{found}") != sum(map(int, told["tree_sizes"].split())):
+    found, _, parameters = rest.partition("end of trees\n")
+    sizes = sum(map(int, told.get("tree_sizes", "").split()))
+    if "\nend of parameters\n" not in parameters or len(f"Tree=0\n{found}") != sizes:
         raise StateError("The trees of a model are not as they were written: cut short, or changed.", _MEND)
-    features = int(told["max_feature_idx"])  # the last one is the number of the output
+    features = int(told.get("max_feature_idx", -1))  # the last one is the number of the output
     if features != width:
         raise StateError(f"The trees of a model are of {features} features, its base is of {width}.", _MEND)
 

@@ -30,7 +30,7 @@ def importance_figure(influence: Influence, horizon: str) -> Figure:
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_xlabel(f"rise of the log-loss within {horizon} when the concept is shuffled, in thousandths")
     axes.set_title("What the model would lose, on a cohort it had not seen", loc="left", fontsize=11)
-    hint = "grey: within one deviation of nothing"
+    hint = "grey: no loss beyond one deviation"
     axes.text(0.98, 0.02, hint, transform=axes.transAxes, color=GREY, fontsize=8, ha="right")
     return figure
 

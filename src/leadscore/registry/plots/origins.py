@@ -12,7 +12,6 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from leadscore.model.backtest import MODEL as THE_MODEL
-from leadscore.model.base import Floats
 from leadscore.registry.plots.style import GREY, MODEL, blank, model_first, open_frame, spoken, styled
 
 Origins = Sequence[Mapping[str, Any]]
@@ -20,7 +19,7 @@ _PANELS = {"auc": "AUC (higher is better)", "log_loss": "log-loss (lower is bett
 
 
 def origins_figure(origins: Origins, horizon: str) -> Figure | None:
-    """Draw AUC and log-loss of model and baselines at each origin, with their intervals.
+    """Draw AUC and log-loss of model and baselines at each origin; the bars are 90 % intervals of the model's.
 
     What knows only how many convert has an AUC of one half and a log-loss that follows the base rate: where every line
     follows it, the world changed; where the model alone falls, the model did.
@@ -45,25 +44,18 @@ def _draw(axes: Axes, origins: Origins, horizon: str, metric: str) -> None:
     dates = [datetime.fromisoformat(origin["origin"]) for origin in origins]
     days = date2num(dates)  # type: ignore[no-untyped-call]  # of matplotlib
     figures = [origin["horizons"][horizon] for origin in origins]
-    baselines = list(styled([name for name in figures[-1] if name != THE_MODEL]))
-    # Side by side, so that no interval hides another.
-    step = (days[-1] - days[0]) / (len(days) - 1) / 40 if len(days) > 1 else 0.5
-    for number, (name, line, sign) in enumerate(baselines, start=1):
-        own = {**line, "marker": sign, "markersize": 4, "linewidth": 1, "elinewidth": 0.8}
-        _line(axes, days + number * step, figures, name, metric, **own)
-    _line(axes, days, figures, THE_MODEL, metric, color=MODEL, marker="o", linewidth=2.2, capsize=3, zorder=3)
+    # The bars of all would hide each other; whether two differ is what `leadscore compare` and `beaten` say.
+    for name, line, sign in styled([name for name in figures[-1] if name != THE_MODEL]):
+        line_of = [each[name][metric] if name in each else np.nan for each in figures]
+        axes.plot(days, line_of, label=spoken(name), marker=sign, markersize=5, linewidth=1.3, **line)
+    values = np.array([each[THE_MODEL][metric] for each in figures])
+    bounds = np.array([each[THE_MODEL]["intervals"][metric] for each in figures])
+    error = np.maximum((bounds.T - values) * [[-1], [1]], 0)
+    axes.errorbar(days, values, error, label="model", color=MODEL, marker="o", linewidth=2.2, capsize=3, zorder=3)
     chance = [0.5 if metric == "auc" else _entropy(each[THE_MODEL]["base_rate"]) for each in figures]
     axes.plot(days, chance, color=GREY, linestyle=":", marker=".", label="knows only how many convert")
     axes.set_xticks(days, [f"{date:%d %b %Y}" for date in dates], rotation=30, ha="right", fontsize=8)
     open_frame(axes)
-
-
-def _line(axes: Axes, days: Floats, figures: Sequence[Mapping[str, Any]], name: str, metric: str, **style: Any) -> None:
-    values = np.array([each[name][metric] if name in each else np.nan for each in figures])
-    nothing = [np.nan, np.nan]
-    bounds = np.array([each[name]["intervals"][metric] if name in each else nothing for each in figures])
-    error = np.maximum((bounds.T - values) * [[-1], [1]], 0)
-    axes.errorbar(days, values, np.where(np.isfinite(error), error, 0), label=spoken(name), **style)
 
 
 def _entropy(rate: float) -> float:

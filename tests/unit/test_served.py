@@ -161,3 +161,13 @@ def test_mlflow_names_an_extra_column_in_a_warning_and_leaves_it_out(model, capl
     # Nothing of ours comes before MLflow's signature; whoever calls the model itself is refused.
     with pytest.raises(Exception, match="unknown to this model: 'surplus'"):
         loaded.unwrap_python_model().predict(None, given.assign(surplus=1.0))
+
+
+@pytest.mark.parametrize(("value", "read"), [("3.5", 3.5), (True, 1.0), (None, np.nan)])
+def test_over_http_mlflow_reads_json_as_the_signature_says_before_we_see_it(value, read):
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data
+    from mlflow.types import ColSpec, Schema
+
+    sent = {"dataframe_split": {"columns": ["a"], "data": [[value]]}}
+    given = infer_and_parse_data(sent, Schema([ColSpec("double", "a", required=False)]))
+    np.testing.assert_array_equal(given.a.to_numpy(), [read])

@@ -23,7 +23,7 @@ from leadscore.ingest import ingest as ingest_files
 from leadscore.model.backtest import Cohort, tabulate
 from leadscore.model.bundle import Bundle
 from leadscore.model.guard import Leak, refusal
-from leadscore.model.importance import Influence
+from leadscore.model.importance import Influence, weigh_concepts
 from leadscore.model.learn import (
     Choice,
     Reader,
@@ -126,7 +126,8 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
-        recorded = tracking.record(config, tracked(config, bundle, cohorts, told, lake))
+        influence = look_into(cohorts, choice, config)
+        recorded = tracking.record(config, tracked(config, bundle, cohorts, told, lake, influence))
     # Tracking takes longest: a bundle kept before it would, after a crash, be used without ever facing the gate.
     with explained_disk_trouble(config.models_path):
         path = shelf.keep(config.models_path, bundle)
@@ -236,7 +237,8 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     with stage("Drawing leads anew, for the intervals"):
         told = table_of(cohorts, config)
     with stage("Tracking the backtest in MLflow"):
-        recorded = tracking.record_backtest(config, account(config, lake, "backtest", as_of, cohorts, told))
+        judged = account(config, lake, "backtest", as_of, cohorts, told)
+        recorded = tracking.record_backtest(config, replace(judged, influence=look_into(cohorts, choice, config)))
     ranked_by = config.horizon_names[config.rank_index]
     return BacktestResult(show_moment(as_of), ranked_by, choice, told, asdict(recorded), cohorts)
 
@@ -246,6 +248,12 @@ def table_of(cohorts: Sequence[Cohort], config: Config) -> dict[str, Any]:
     if not cohorts:
         return {}
     return tabulate(cohorts, config.horizon_names, config.capacity, config.seed, time_zone=config.time_zone)
+
+
+def look_into(cohorts: Sequence[Cohort], choice: Choice, config: Config) -> Influence | None:
+    """Say what moves the model of the newest origin, on the cohort after it."""
+    late = cohorts[-1].late if cohorts else None
+    return weigh_concepts(late.bundles[choice.shape], late.sample, config.seed) if late else None
 
 
 def too_short(as_of: int) -> StateError:
@@ -495,7 +503,7 @@ def tracked(
     cohorts: Sequence[Cohort],
     told: Mapping[str, Any],
     lake: Lake,
-    influence: Influence | None = None,
+    influence: Influence | None,
 ) -> Training:
     """Gather what MLflow is told of a training; `told` is as `table_of` tells of the cohorts."""
     counts = {name: float(bundle.facts[name]) for name in ("rows", "converted_leads", "features")}

@@ -17,6 +17,7 @@ from leadscore.labels import Flags
 from leadscore.model.base import Floats
 from leadscore.model.calibrate import Judged, log_losses
 from leadscore.model.evaluate import METRICS, judge, measure, measure_ranking
+from leadscore.model.importance import Late
 from leadscore.model.resample import Drawn, Places, draw_leads, draw_means, mean_over_known, number_leads
 from leadscore.timeline import Moments, local_days, show_moment
 
@@ -45,6 +46,7 @@ class Cohort:
         matured: The horizon has closed, so that the hit is final.
         chances: Per model or baseline, what it said.
         segments: Per declared attribute, its value in each row; "" where missing.
+        late: What was trained and some of the rows, to look into (see `importance`).
     """
 
     origin: int
@@ -54,6 +56,7 @@ class Cohort:
     matured: Flags
     chances: Mapping[str, Floats]
     segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    late: Late | None = field(default=None, repr=False, compare=False)
 
     @property
     def judged(self) -> Judged:

@@ -23,6 +23,7 @@ from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.certainty import NOTHING_MEASURED, Certainty, measure_bounds, measure_support, sample_rows
 from leadscore.model.fitted import Fitted
 from leadscore.model.guard import Evidence, Leak, examine, inspect_bucket
+from leadscore.model.importance import Late, draw_sample
 from leadscore.model.shape import SHAPES, Shape
 from leadscore.model.split import Split, rolling_origins
 from leadscore.model.train import Bucket, Examples, Thinning
@@ -214,20 +215,19 @@ def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> 
     cohort = train.assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
     if not len(cohort):
         return None
-    chances: dict[str, Floats] = {
-        shape: Calibrator().apply(fit(gathered, config, shape).model.readiness(cohort.matrix))
-        for shape in configured_shapes(config)
-    }
+    bundles = {shape: draft(config, split.origin, fit(gathered, config, shape)) for shape in configured_shapes(config)}
+    chances: dict[str, Floats] = {shape: bundle.readiness(cohort.matrix) for shape, bundle in bundles.items()}
     lesson = train.lesson(gathered.examples, gathered.vocabulary, config.model, config.seed)
     chances |= fit_predict_all(lesson, cohort.simple, cohort.matrix)
+    labelled = cohort.labels.by_horizon, cohort.labels.matured
     return Cohort(
         split.origin,
         [str(lead) for lead in cohort.lead_id],
         cohort.as_of,
-        cohort.labels.by_horizon,
-        cohort.labels.matured,
+        *labelled,
         chances,
         {name: [str(word) for word in words] for name, words in cohort.segments.items()},
+        Late(bundles, draw_sample(cohort.matrix, *labelled, config.rank_index, config.seed)),
     )
 
 

@@ -53,6 +53,8 @@ docs: $(READY)  ## rewrite the generated pages of docs/reference
 bench: $(READY) bench-features  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_asof.py
 	@$(BIN)/python benchmarks/bench_examples.py
+	@$(BIN)/python benchmarks/bench_training.py
+	@$(BIN)/python benchmarks/bench_recovery.py
 
 bench-features: $(READY) $(PEERS)  ## time features against others; EVENTS=10000000 JSON=bench.json
 	@cd benchmarks && ../$(BIN)/python -m features.run --events $(EVENTS) $(if $(JSON),--json $(abspath $(JSON)))

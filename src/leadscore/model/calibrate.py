@@ -1,4 +1,4 @@
-"""Calibration: none, unless a later cohort's log-loss falls by more than noise."""
+"""Calibration of the shape: none, unless the log-loss of later cohorts falls by more than noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import Bounds, brentq, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
@@ -17,7 +17,7 @@ from leadscore.model.base import Floats
 from leadscore.timeline import Moments
 
 _TINY = 1e-6  # no open lead is certain
-_SURE = 2  # standard deviations by which the loss must fall
+_SURE = 1.6449  # standard deviations by which the loss must fall: one chance in twenty
 MODEL = "model"  # whose chances are calibrated
 _EXACTLY = {"ftol": 1e-13, "gtol": 1e-9}
 
@@ -92,54 +92,70 @@ class Past(Protocol):
 
 
 def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, Any]]:
-    """Fit Platt's and the beta form on all cohorts but the last; keep one, refitted on all, where it helps the last.
+    """Fit the shape of a calibration on past cohorts, and keep it where it helped on later ones.
 
-    It helps where the log-loss of the last cohort falls by more than two standard deviations (leads drawn anew): what
-    was off only for a while is put right by training anew, and a calibrator would then put it wrong. The beta form must
-    beat Platt's in the same way.
+    The shape alone: every cohort has a level of its own at every horizon. Regularisation flattens all models of a
+    recipe alike, while a level that was off is the world's doing, and put right by training anew on what came since;
+    carried forward it would be put wrong. So past cohorts keep their expected number of conversions.
+
+    Each cohort but the first judges what was fitted on those before it. Platt's form is kept where it lowers the
+    log-loss of these cohorts, both put at their right level, by more than 1.64 standard deviations (leads drawn anew),
+    and that of the last one as it is, too. The beta form must beat Platt's in the same way. What is kept is fitted anew
+    on all cohorts.
 
     Args:
         cohorts: Out-of-time predictions, oldest first.
 
     Returns:
-        The calibrator, and for people: `method` (none, platt or beta), and of each tried one the `log_loss` of the last
-        cohort and the `sd` of its difference from that without.
+        The calibrator, and for people: `method` (none, platt or beta), the `log_loss` of the last cohort by form, by
+        how much each form made the levelled log-loss `fall`, and the `sd` of that.
     """
-    nothing: dict[str, Any] = {"method": "none", "log_loss": {}, "sd": {}}
-    if len(cohorts) < 2:  # noqa: PLR2004 - one to fit on, one to judge by
-        return Calibrator(), nothing
-    last = cohorts[-1]
-    tried = {"none": Calibrator(), **{method: _fit(cohorts[:-1], method) for method in _FORMS}}
-    told = {method: calibrator for method, calibrator in tried.items() if calibrator is not None}
-    if len(told) == 1 or not _both(last.hits[last.matured]):
-        return Calibrator(), nothing
-    losses = {
-        method: log_losses(last.hits, calibrator.apply(last.chances[MODEL])) for method, calibrator in told.items()
-    }
-    method = "none"
-    for other in _FORMS:
-        if other in losses:
-            fall, sd = _fall(losses[method] - losses[other], last)
-            method = other if fall > _SURE * sd else method
-    facts = {
-        "method": method,
-        "log_loss": {name: float(loss[last.matured].mean()) for name, loss in losses.items()},
-        "sd": {name: _fall(losses["none"] - loss, last)[1] for name, loss in losses.items() if name != "none"},
-    }
-    return (_fit(cohorts, method) if method != "none" else None) or Calibrator(), facts
+    told: dict[str, Any] = {"method": "none", "log_loss": {}, "fall": {}, "sd": {}}
+    if not any(_both(cohort).any() for cohort in cohorts[:-1]) or not _both(cohorts[-1]).any():
+        return Calibrator(), told
+    judges = cohorts[1:]
+    levelled: dict[str, list[Floats]] = {}
+    for method in ("none", *_FORMS):
+        said = [_fit(cohorts[:number], method).apply(cohort.chances[MODEL]) for number, cohort in enumerate(judges, 1)]
+        levelled[method] = [_level_losses(p, cohort) for p, cohort in zip(said, judges, strict=True)]
+        told["log_loss"][method] = log_loss(judges[-1].hits[judges[-1].matured], said[-1][judges[-1].matured])
+        told["fall"][method], told["sd"][method] = _fall(levelled["none"], levelled[method], judges)
+        fall, sd = _fall(levelled[told["method"]], levelled[method], judges)
+        if fall > _SURE * sd and told["log_loss"][method] < told["log_loss"]["none"]:
+            told["method"] = method
+    return _fit(cohorts, told["method"]), told
 
 
-def _fall(difference: Floats, cohort: Past) -> tuple[float, float]:
-    """Return the mean over matured rows and horizons, and its standard deviation with leads as what is drawn."""
-    _, lead = np.unique(np.array(cohort.lead_id, dtype=str), return_inverse=True)
-    count = np.bincount(lead, cohort.matured.sum(axis=1))
-    total = np.bincount(lead, np.where(cohort.matured, difference, 0.0).sum(axis=1))
+def _both(cohort: Past) -> Flags:
+    """Tell at which horizons matured snapshots both converted and did not: elsewhere there is no level."""
+    hit, not_hit = cohort.hits & cohort.matured, ~cohort.hits & cohort.matured
+    return np.asarray(hit.any(axis=0) & not_hit.any(axis=0), dtype=np.bool_)
+
+
+def _level_losses(p: Floats, cohort: Past) -> Floats:
+    """Return the log-losses with as many conversions expected at each horizon as there were; 0 where not judged."""
+    losses = np.zeros(p.shape)
+    for horizon in np.flatnonzero(_both(cohort)):
+        rows = cohort.matured[:, horizon]
+        margin, hits = logit(p[rows, horizon]), cohort.hits[rows, horizon]
+        losses[rows, horizon] = log_losses(hits, expit(margin + _level(margin, float(hits.sum()))))
+    return losses
+
+
+def _level(margin: Floats, expected: float) -> float:
+    """Find the shift of the margins at which so many conversions are expected."""
+    return float(brentq(lambda shift: float(expit(margin + shift).sum()) - expected, -60.0, 60.0))
+
+
+def _fall(before: Sequence[Floats], after: Sequence[Floats], cohorts: Sequence[Past]) -> tuple[float, float]:
+    """Return by how much losses fall, mean over what was judged, and its standard deviation with leads drawn anew."""
+    _, lead = np.unique(
+        np.concatenate([np.array(cohort.lead_id, dtype=str) for cohort in cohorts]), return_inverse=True
+    )
+    count = np.bincount(lead, np.concatenate([(cohort.matured & _both(cohort)).sum(axis=1) for cohort in cohorts]))
+    total = np.bincount(lead, np.concatenate(before).sum(axis=1) - np.concatenate(after).sum(axis=1))
     mean = total.sum() / count.sum()
     return float(mean), float(np.sqrt(((total - mean * count) ** 2).sum()) / count.sum())
-
-
-def _both(hits: Flags) -> bool:
-    return bool(hits.any() and not hits.all())
 
 
 def log_loss(hits: Flags, p: Floats) -> float:
@@ -162,37 +178,50 @@ def logit(p: Floats) -> Floats:
 
 
 # From log p and -log(1 - p) to the terms that are weighted: the columns of each form.
-_FORMS: Mapping[str, npt.NDArray[np.float64]] = {
-    "platt": np.array([[1.0], [1.0]]),
-    "beta": np.eye(2),
-}
+_FORMS: Mapping[str, Floats] = {"platt": np.array([[1.0], [1.0]]), "beta": np.eye(2)}
 
 
-def _fit(cohorts: Sequence[Past], method: str) -> Calibrator | None:
-    """Find the weights with the lowest log-loss; None where there is nothing to learn, or rankings would be lost."""
-    p = np.concatenate([cohort.chances[MODEL][cohort.matured] for cohort in cohorts])
-    hits = np.concatenate([cohort.hits[cohort.matured] for cohort in cohorts])
-    if not _both(hits):
-        return None
-    weigh = _FORMS[method]
-    clipped, count = np.clip(p, _TINY, 1 - _TINY), weigh.shape[1]
-    terms = np.column_stack([np.log(clipped), -np.log1p(-clipped)]) @ weigh
-    terms = np.column_stack([terms, np.ones(len(p))])
+def _fit(cohorts: Sequence[Past], method: str) -> Calibrator:
+    """Find the shape with the lowest log-loss, and the level that keeps the expected number of conversions.
+
+    Chances stay as they are where there is nothing to learn, or where all would become one.
+    """
+    groups = [
+        (cohort.chances[MODEL][rows, horizon], cohort.hits[rows, horizon])
+        for cohort in cohorts
+        for horizon in np.flatnonzero(_both(cohort))
+        for rows in (cohort.matured[:, horizon],)
+    ]
+    if method == "none" or not groups:
+        return Calibrator()
+    p = np.clip(np.concatenate([said for said, _ in groups]), _TINY, 1 - _TINY)
+    logs = np.column_stack([np.log(p), -np.log1p(-p)])
+    a, b = shape = _fit_shape(logs, groups, _FORMS[method])
+    return Calibrator(float(a), float(b), _level(logs @ shape, float(p.sum()))) if max(a, b) > 0 else Calibrator()
+
+
+def _fit_shape(logs: Floats, groups: Sequence[tuple[Floats, Flags]], form: Floats) -> Floats:
+    """Fit a and b, with an intercept of its own for each cohort and horizon."""
+    group = np.repeat(np.arange(len(groups)), [len(hits) for _, hits in groups])
+    hits = np.concatenate([own for _, own in groups]).astype(np.float64)
+    free = np.full(len(groups), -np.inf)
     with threadpool_limits(1):  # sums of several threads depend on their number
         found = minimize(
             _loss,
-            np.append(np.ones(count), 0.0),
-            args=(terms, hits.astype(np.float64)),
+            np.append(np.ones(form.shape[1]), np.zeros(len(groups))),
+            args=(logs @ form, group, hits),
             method="L-BFGS-B",
             jac=True,
-            bounds=Bounds(np.append(np.zeros(count), -np.inf), np.inf),
+            bounds=Bounds(np.append(np.zeros(form.shape[1]), free), np.inf),
             options=_EXACTLY,
         )
-    a, b = weigh @ found.x[:-1]
-    return Calibrator(float(a), float(b), float(found.x[-1])) if max(a, b) > 0 else None
+    shape: Floats = form @ found.x[: form.shape[1]]
+    return shape
 
 
-def _loss(weights: Floats, terms: Floats, hits: Floats) -> tuple[float, Floats]:
-    margin = terms @ weights
+def _loss(weights: Floats, terms: Floats, group: npt.NDArray[np.int64], hits: Floats) -> tuple[float, Floats]:
+    count = terms.shape[1]
+    margin = terms @ weights[:count] + weights[count:][group]
     excess = (expit(margin) - hits) / len(hits)
-    return float((np.logaddexp(0.0, margin) - hits * margin).mean()), terms.T @ excess
+    slopes = np.append(terms.T @ excess, np.bincount(group, excess, len(weights) - count))
+    return float((np.logaddexp(0.0, margin) - hits * margin).mean()), slopes

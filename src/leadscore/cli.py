@@ -21,6 +21,7 @@ from leadscore.errors import ConfigError, LeadscoreError
 
 if TYPE_CHECKING:
     from leadscore.config import Config
+    from leadscore.config.flat import FlatConfig
 
 app = typer.Typer(
     name="leadscore",
@@ -35,6 +36,9 @@ ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="Configuration 
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="Moment to look from, ISO 8601; the last midnight in the project's zone if absent."),
+]
+Flat = Annotated[
+    bool, typer.Option("--flat", help="For an export without dates: one row per lead and a yes or no; see its how-to.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DEFAULT_CONFIG = Path("leadscore.yaml")
@@ -90,8 +94,11 @@ def ingest(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 
 
 @app.command()
-def train(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def train(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, flat: Flat = False, as_json: AsJson = False) -> None:
     """Train a model, judge it in time order, track it, and promote it when first or better."""
+    if flat:
+        _train_flat(config, as_of, as_json)
+        return
     settings = _open(config)
     from leadscore import report, steps
 
@@ -100,8 +107,11 @@ def train(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJs
 
 
 @app.command()
-def score(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def score(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, flat: Flat = False, as_json: AsJson = False) -> None:
     """Score the leads at risk and deliver the slot."""
+    if flat:
+        _score_flat(config, as_of, as_json)
+        return
     settings = _open(config)
     from leadscore import report, steps
 
@@ -306,11 +316,44 @@ def _open(path: Path) -> Config:
     return settings
 
 
+def _open_flat(path: Path) -> FlatConfig:
+    from leadscore.config.flat import read_flat_config
+    from leadscore.runtime import configure
+
+    settings = read_flat_config(path)
+    configure(settings.state_path)
+    return settings
+
+
+def _train_flat(config: Path, as_of: str | None, as_json: bool) -> None:
+    settings = _open_flat(config)
+    if as_of is not None:
+        raise ConfigError("--as-of: means nothing with --flat; a flat export has no dates.", "Leave it out.")
+    from leadscore import report_flat
+    from leadscore.flat import steps
+
+    result = steps.train_flat(settings)
+    _print(result.to_dict(), as_json, lambda: report_flat.show_training(result))
+
+
+def _score_flat(config: Path, as_of: str | None, as_json: bool) -> None:
+    settings = _open_flat(config)
+    from leadscore import report_flat
+    from leadscore.flat import steps
+
+    result = steps.score_flat(settings, _moment_in(as_of, "UTC"))
+    _print(result.to_dict(), as_json, lambda: report_flat.show_slot(result))
+
+
 def _moment(text: str | None, settings: Config) -> int:
+    return _moment_in(text, settings.time_zone)
+
+
+def _moment_in(text: str | None, time_zone: str) -> int:
     from leadscore.runtime import read_moment
     from leadscore.timeline import last_midnight
 
-    return last_midnight(_now(), settings.time_zone) if text is None else read_moment(text, settings.time_zone)
+    return last_midnight(_now(), time_zone) if text is None else read_moment(text, time_zone)
 
 
 def _now() -> int:

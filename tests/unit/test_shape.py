@@ -40,7 +40,7 @@ def test_of_one_output_either_shape_is_its_chance(shape):
 @pytest.mark.parametrize("horizon", [0, 1, 2])
 def test_the_pull_of_an_output_is_its_share_of_the_gradient(shape, horizon):
     """A small step of one output moves the logit of the chance by its weight times what all weights move it by."""
-    margins, step = MARGINS + [0, 1e-3, 2e-3], 1e-6  # no two alike: the largest is one
+    margins, step = MARGINS + np.array([0, 1e-3, 2e-3]), 1e-6  # no two alike: the largest is one
 
     def logit(extra):
         chance = curve(margins + extra, shape)[:, horizon]

@@ -12,6 +12,7 @@ from typer.main import get_command
 from conftest import ROOT
 from leadscore.cli import app
 from leadscore.config import read_config
+from leadscore.config.flat import read_flat_config
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 PAGES = [page for page in PAGES if ".venv" not in page.parts]
@@ -57,7 +58,8 @@ def test_each_dependency_that_is_not_in_the_plan_has_a_decision():
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/leadscore.yaml")), ids=lambda path: path.parent.name)
 def test_an_example_reads_and_has_a_readme(path):
-    assert read_config(path).project == path.parent.name
+    read = read_flat_config if "\nflat:" in path.read_text(encoding="utf-8") else read_config
+    assert read(path).project == path.parent.name
     assert (path.parent / "README.md").exists()
 
 

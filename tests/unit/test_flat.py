@@ -13,7 +13,7 @@ from leadscore.errors import ConfigError, DataError, StateError
 from leadscore.flat import shelf
 from leadscore.flat.bundle import finish, read_bundle
 from leadscore.flat.columns import MIN_CATEGORY, Texts, encode, kind_of, settle
-from leadscore.flat.learn import judge_fold, learn, plan_folds, tell
+from leadscore.flat.learn import _weight, judge_fold, learn, plan_folds, tell
 from leadscore.flat.lessons import gather
 from leadscore.flat.score import compare, known, rank, score_leads
 from leadscore.model.calibrate import Calibrator
@@ -217,6 +217,16 @@ def test_the_newest_rows_say_what_is_so_now():
     assert learn(forever, rows, config).chances(lessons.columns, rows[1200:]).mean() < rate - 0.2
 
 
+def test_a_row_counts_half_for_every_half_life_and_the_base_does_not_see_how_far_back_it_lies(bundle):
+    weight = _weight(900, 300.0)
+    assert weight.mean() == pytest.approx(1)
+    assert weight[-301] == pytest.approx(weight[-1] / 2)
+    assert weight[-601] == pytest.approx(weight[-1] / 4)
+    assert set(_weight(9, None)) == {1.0}
+    seen = np.isfinite(bundle.learned.fitted.base.sd)
+    assert seen.tolist() == [*[True] * 3, False, True, True, False]  # three jobs, no other one, age, size, rows back
+
+
 def _words_or_none(column):
     return [None if code < 0 else column.words[code] for code in column.codes]
 
@@ -273,6 +283,7 @@ def test_what_drives_the_answer_comes_first_in_the_leads_own_words(bundle):
     assert [reason[1] for reason in en.reasons[2] if reason[0] == "job"] == ["job: a rare value"]
     assert [reason[1] for reason in fr.reasons[3] if reason[0] == "job"] == ["job : inconnu"]
     assert en.chances[0] > en.chances[1]
+    assert en.known == ["medium", "medium", "low", "medium"]
 
 
 def test_the_reasons_are_all_of_the_margin(bundle):

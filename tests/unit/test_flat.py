@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from leadscore.config import Model
-from leadscore.config.flat import Flat, FlatConfig, read_flat_config
+from leadscore.config.flat import Flat, FlatConfig, FlatModel, read_flat_config
 from leadscore.errors import ConfigError, DataError, StateError
 from leadscore.flat import shelf
 from leadscore.flat.bundle import finish, read_bundle
@@ -28,7 +27,7 @@ def texts(*values):
 
 def project(root=None, **settings):
     flat = {"files": "a.csv", "lead_id": "id", "target": "y", "positive": "yes", "order": "at"} | settings
-    model = Model(trees=20, min_rows_per_leaf=20, base_l2=10)
+    model = FlatModel(trees=20, min_rows_per_leaf=20, base_l2=10)
     return FlatConfig(project="flat", flat=Flat(**flat), model=model, **({"root": root} if root else {}))
 
 
@@ -204,7 +203,9 @@ def test_nothing_of_later_rows_reaches_what_is_said_of_them():
 
 def test_the_newest_rows_say_what_is_so_now():
     """The rate of yes rises from a tenth to two thirds; who is asked next has the chance of today, not the mean."""
-    config = project(window=1600, recency_half_life=200).model_copy(update={"model": Model(trees=200, column_share=1)})
+    config = project(window=1600, recency_half_life=200).model_copy(
+        update={"model": FlatModel(trees=200, column_share=1)}
+    )
     early, late = export(1200, seed=1, rate=-0.03), export(400, seed=2, rate=0.5)
     columns = {name: texts(*_words_or_none(early[name]), *_words_or_none(late[name])) for name in ("job", "age", "y")}
     columns["id"] = columns["at"] = texts(*(f"{row:05}" for row in range(1600)))

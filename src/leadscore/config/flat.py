@@ -91,6 +91,12 @@ class Flat(_Section):
         return value
 
 
+class FlatModel(Model):
+    """The same trees on the same base; each row being a lead of its own, the base is held less tightly."""
+
+    base_l2: float = Field(default=500.0, gt=0, description="L2 penalty of the base, beside the likelihood.")
+
+
 class FlatConfig(_Section):
     """A project of flat exports. Paths are relative to the folder of the configuration file."""
 
@@ -101,13 +107,13 @@ class FlatConfig(_Section):
     out: Text = Field(default="out", description="Folder of the slots.")
     capacity: int | None = Field(default=None, ge=1, description="Leads per slot; a tenth when not given.")
     flat: Flat = Field(description="Which files, and what their columns are.")
-    model: Model = Field(default=Model(), description="Size and regularisation of the model.")
+    model: FlatModel = Field(default=FlatModel(), description="Size and regularisation of the model.")
     guard: Guard = Field(default=Guard(), description="What the leak guard refuses.")
     root: Path = Field(default=Path(), exclude=True, description="Folder of the file; not a setting.")
 
     @field_validator("model")
     @classmethod
-    def _no_curve(cls, value: Model) -> Model:
+    def _no_curve(cls, value: FlatModel) -> FlatModel:
         refuse(
             [
                 Mistake(("model", name), "means nothing here: a flat export has no horizons and no stretches of time")

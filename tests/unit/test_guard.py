@@ -323,6 +323,14 @@ def test_of_few_rows_nothing_is_said():
     assert examine_columns(copy, np.zeros(120, bool), order) == ()
 
 
+@pytest.mark.parametrize("mixed", [1, 2, 10])
+def test_a_file_sorted_by_its_answers_accuses_nobody(mixed):
+    rows, chance = 6000, np.random.default_rng(2)
+    hits = np.arange(rows) < 1200 + mixed  # so many share a block with misses
+    columns = {f"noise {number}": chance.normal(size=rows) for number in range(100)}
+    assert examine_columns(columns, hits, np.arange(rows)) == ()
+
+
 # ---- measures ----------------------------------------------------------------------------------------------------
 
 
@@ -348,11 +356,10 @@ def test_alone_sees_any_shape_and_missing_values_and_is_not_fooled_by_noise():
 
 def test_the_standard_error_is_what_draws_show():
     chance = np.random.default_rng(2)
-    draws = []
-    for _ in range(300):
-        hits = np.arange(200) < 60
-        draws.append(auc(chance.normal(size=200) + 1.2 * hits, hits, np.zeros(200, np.int64)))
-    assert spread(float(np.mean(draws)), 60, 140) == pytest.approx(np.std(draws), rel=0.2)
+    hits = np.arange(200) < 60
+    for blocks in (np.zeros(200, np.int64), np.repeat([0, 1, 2], (50, 30, 120)), np.arange(200) % 10):
+        draws = [auc(chance.normal(size=200) + 1.2 * hits, hits, blocks) for _ in range(300)]
+        assert spread(float(np.mean(draws)), hits, blocks) == pytest.approx(np.std(draws), rel=0.2)
 
 
 # ---- real logs ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from leadscore.labels import Flags
 from leadscore.model.guard.evidence import ACCOUNT, REFERRER, Evidence, Objects
 from leadscore.model.guard.leak import Leak, What, doubted, strongest
 from leadscore.model.guard.names import smells
-from leadscore.model.guard.separation import Z90, Column, alone, auc, encode, spread, together
+from leadscore.model.guard.separation import Z90, Column, alone, auc, encode, mixed, spread, together
 from leadscore.model.guard.timing import FEWEST, attributes_set_late, kinds_with_the_outcome
 from leadscore.model.train import Examples
 
@@ -141,9 +141,9 @@ def _attributes_that_separate(
         return
     row, lead = _beside(evidence, examples)
     hits = told.converted[lead]
-    if not _enough(hits):
-        return
     blocks, matrix = _blocks(told.created_at[lead], hits), examples.matrix[row]
+    if not _enough(hits, blocks):
+        return
 
     def fit(left_out: frozenset[str]) -> float:
         beside = matrix[:, [not _touches(feature, found) for feature in features]]
@@ -180,13 +180,13 @@ def _beside(evidence: Evidence, examples: Examples) -> tuple[Rows, Rows]:
 
 def _filled_by_the_outcome(evidence: Evidence, first: Mapping[str, Column]) -> Iterator[Leak]:
     told, ended = evidence.told, evidence.told.ended
-    if not _enough(ended):
-        return
     blocks = _blocks(told.created_at, ended)
+    if not _enough(ended, blocks):
+        return
     for name in first:
         given = np.array([value is not None for value in _values(told.first, name)], dtype=np.bool_)
         value = auc(given.astype(np.float64), ended, blocks)
-        surely = max(value, 1 - value) - Z90 * spread(value, int(ended.sum()), int((~ended).sum()))
+        surely = max(value, 1 - value) - Z90 * spread(value, ended, blocks)
         if surely >= SUSPECT:
             shares = (
                 f"{given[ended].mean():.0%} of the leads that have ended and {given[~ended].mean():.0%} of the open"
@@ -202,7 +202,7 @@ def _attributes_filled_late(evidence: Evidence, names: Sequence[str]) -> Iterato
     for name, (surely, sentence) in attributes_set_late(evidence, names).items():
         first, now = (encode(_values(said, name)) for said in (told.first, told.now))
         ways = ((told.converted, blocks), (told.ended, _blocks(told.created_at, told.ended)))
-        gains = [(alone(now, hits, of), alone(first, hits, of)) for hits, of in ways if _enough(hits)]
+        gains = [(alone(now, hits, of), alone(first, hits, of)) for hits, of in ways if _enough(hits, of)]
         if any(after - before >= _GAIN for after, before in gains):
             yield Leak(name, "attribute", "updated_after", surely, f"Attribute {name}: {sentence}.", _LATE)
 
@@ -238,12 +238,12 @@ class _Suspicion:
 
 
 def _suspects(columns: Mapping[str, Column], hits: Flags, blocks: Rows) -> dict[str, _Suspicion]:
-    if not _enough(hits):
+    if not _enough(hits, blocks):
         return {}
     found: dict[str, _Suspicion] = {}
     for name, column in columns.items():
         value = alone(column, hits, blocks)
-        surely = value - Z90 * spread(value, int(hits.sum()), int((~hits).sum()))
+        surely = value - Z90 * spread(value, hits, blocks)
         if surely >= SUSPECT:
             found[name] = _Suspicion(value, surely)
     return found
@@ -280,11 +280,11 @@ def _features_that_separate(features: Sequence[Feature], examples: Examples) -> 
     missed = closed & ~labels.by_horizon[:, -1]
     rows, early = (np.sort(np.concatenate([_some(hits), _some(missed)])) for hits in (near, far))
     leads = len(np.unique(examples.lead_id[rows[near[rows]]].astype(str)))
-    if leads < FEWEST or missed.sum() < FEWEST:
-        return
     blocks = _blocks(examples.as_of[rows], near[rows])
+    if leads < FEWEST or not _enough(near[rows], blocks):
+        return
     for number, value in _best_of_each_concept(features, examples.matrix[rows], near[rows], blocks):
-        surely = value - Z90 * spread(value, leads, int(missed[rows].sum()))
+        surely = value - Z90 * spread(value, near[rows], blocks, leads / near[rows].sum())
         if not surely >= SUSPECT_DATED:
             continue
         rest, both = _beside_all_others(features, number, examples, rows, near[rows], blocks)
@@ -341,8 +341,8 @@ def _some(flags: Flags) -> Rows:
     return rows[:: max(1, -(-len(rows) // (_MOST_ROWS // 2)))]
 
 
-def _enough(hits: Flags) -> bool:
-    return bool(hits.sum() >= FEWEST and (~hits).sum() >= FEWEST)
+def _enough(hits: Flags, blocks: Rows) -> bool:
+    return mixed(hits, blocks) >= FEWEST
 
 
 def _blocks(moments: npt.NDArray[np.int64], hits: Flags) -> Rows:

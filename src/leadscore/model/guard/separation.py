@@ -118,14 +118,31 @@ def alone(column: Column, hits: Flags, blocks: Rows) -> float:
     return auc(score, hits, blocks)
 
 
-def spread(value: float, hits: int, misses: int) -> float:
-    """Return the standard error of an AUC (Hanley and McNeil 1982).
+def mixed(hits: Flags, blocks: Rows) -> int:
+    """Count the hits or the misses of each block, whichever are fewer: where they do not mix, nothing compares them."""
+    return int(np.minimum(np.bincount(blocks, hits), np.bincount(blocks, ~hits)).sum())
 
-    √((A(1 − A) + (h − 1)(A/(2 − A) − A²) + (m − 1)(2A²/(1 + A) − A²)) / (h m)).
+
+def spread(value: float, hits: Flags, blocks: Rows, independent: float = 1.0) -> float:
+    """Return the standard error of an AUC within blocks.
+
+    That of a block with h hits and m misses (Hanley and McNeil 1982) is
+    √((A(1 − A) + (h − 1)(A/(2 − A) − A²) + (m − 1)(2A²/(1 + A) − A²)) / (h m)); blocks weigh by their pairs, h m.
+
+    Args:
+        value: The AUC, A; NaN where no block holds a pair.
+        hits: As for `auc`.
+        blocks: Likewise.
+        independent: The share of the hits that are no repetition of another.
     """
+    won = np.bincount(blocks, weights=hits) * independent
+    lost = np.bincount(blocks, weights=~hits)
+    pairs = won * lost
+    if not pairs.any():
+        return float("nan")
     above, below = value / (2 - value) - value**2, 2 * value**2 / (1 + value) - value**2
-    variance = value * (1 - value) + (hits - 1) * above + (misses - 1) * below
-    return float(np.sqrt(max(variance, 0.0) / (hits * misses)))
+    own = value * (1 - value) + np.maximum(won - 1, 0) * above + np.maximum(lost - 1, 0) * below
+    return float(np.sqrt(max(np.sum(pairs * own), 0.0)) / np.sum(pairs))
 
 
 def together(

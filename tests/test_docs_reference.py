@@ -9,7 +9,16 @@ import pytest
 from leadscore import dictionary, errors
 from leadscore.config.shape import Config
 from leadscore.features.matrix import FAMILIES, catalogue
-from leadscore.reference import DOCS, PAGES, configuration_page, errors_page, features_page, key_paths, main
+from leadscore.reference import (
+    DOCS,
+    PAGES,
+    configuration_page,
+    errors_page,
+    features_page,
+    flat_page,
+    key_paths,
+    main,
+)
 from world import vocabulary
 
 COLUMNS = (
@@ -25,7 +34,8 @@ def test_the_committed_page_is_the_generated_one(name):
 
 
 def test_each_key_is_described():
-    rows = [line.split(" | ") for line in configuration_page().splitlines() if line.startswith("| `")]
+    lines = (configuration_page() + flat_page()).splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| `")]
     assert [row[0] for row in rows if not row[-1].strip(" |")] == []
     assert {path.split(".")[0] for path in key_paths()} == set(Config.model_fields) - {"root"}
     assert {"sources.<table>.time_formats", "kinds.<kind>.label", "model.l2"} <= set(key_paths())

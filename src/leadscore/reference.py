@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from leadscore import dictionary, errors
 from leadscore.cli import app
+from leadscore.config.flat import FlatConfig
 from leadscore.config.shape import Config, Source, section_of
 from leadscore.contract.tables import TABLES, Table
 from leadscore.timeline import Duration
@@ -62,6 +63,18 @@ def configuration_page() -> str:
     parts += ["## Canonical columns", "What `sources.<table>.columns` and `constants` may name."]
     for table in TABLES.values():
         parts += [f"### `{table.name}`", table.grain, _columns(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def flat_page() -> str:
+    """Describe each key of the configuration of a flat export in Markdown."""
+    told = (
+        "What `train --flat` and `score --flat` read: [how to](../how-to/flat-exports.md). One YAML file, written as "
+        "that of a [project with dates](configuration.md)."
+    )
+    parts = ["# Configuration of a flat export", _HEAD, told]
+    for title, keys in _groups(FlatConfig):
+        parts += [f"## {title}", _markdown(("key", "type", "default", "meaning"), keys)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -119,6 +132,7 @@ def _told(option: Any) -> str:
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "reference/configuration.md": configuration_page,
+    "reference/flat-configuration.md": flat_page,
     "reference/commands.md": commands_page,
     "reference/errors.md": errors_page,
     "reference/features.md": features_page,
@@ -144,11 +158,11 @@ def main(arguments: Sequence[str]) -> None:
         (folder / name).write_text(page(), encoding="utf-8")
 
 
-def _groups() -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+def _groups(shape: type[BaseModel] = Config) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Yield (title, rows) for the project and each of its sections, in the order of the file."""
-    plain = {name: field for name, field in _fields(Config) if section_of(field.annotation)[0] is None}
+    plain = {name: field for name, field in _fields(shape) if section_of(field.annotation)[0] is None}
     yield "Project", [_row("", name, field) for name, field in plain.items()]
-    for name, field in _fields(Config):
+    for name, field in _fields(shape):
         if name not in plain:
             yield f"`{name}`", list(_section_rows(name, field))
 

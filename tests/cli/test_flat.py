@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from cli.commands import Project, command, csv
+from cli.commands import TRACKED, Project, command, csv
 from conftest import ROOT
 from leadscore.registry import shelf
 
@@ -15,6 +15,7 @@ SETTINGS = """
 project: tiny
 flat: {files: calls.csv, score_files: open.csv, lead_id: id, target: y, positive: yes, order: at}
 model: {trees: 10, min_rows_per_leaf: 20}
+tracking: {uri: "nowhere://"}
 """
 HEADER = "id,at,job,age,size,y"
 AS_OF = ("--as-of", "2024-03-21")
@@ -186,6 +187,31 @@ def test_the_answer_itself_with_noise_is_refused_unless_allowed_by_name(project)
     assert told.code == 0
     assert [leak["name"] for leak in told.json["leaks"]] == ["called_back"]
     assert "It is allowed." in told.err
+
+
+@pytest.mark.slow
+def test_mlflow_keeps_a_training_with_its_figures_and_registers_nothing(project):
+    told = project.change(*TRACKED)("train", "--flat", "--json").json
+    from mlflow import MlflowClient
+
+    client = MlflowClient(told["mlflow"]["tracking_uri"], told["mlflow"]["tracking_uri"])
+    run = client.get_run(told["mlflow"]["run_id"])
+    judged = told["judged"]
+    assert run.data.metrics["model_auc_yes"] == judged["figures"]["model"]["auc"]
+    assert run.data.metrics["versus_prior_log_loss_yes"] == judged["figures"]["prior"]["log_loss"]
+    history = client.get_metric_history(run.info.run_id, "origin_model_log_loss_yes")
+    assert [point.value for point in history] == [fold["log_loss"] for fold in judged["folds"]]
+    assert (run.data.params["flat.window"], run.data.params["model.trees"]) == ("20000", "10")
+    assert (run.data.tags["leadscore.bundle"], run.data.tags["leadscore.study"]) == (told["version"], "flat")
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files >= {"configuration.yaml", "warnings.txt", "backtest.json", "parts.json"}
+    assert client.search_registered_models() == []
+
+
+def test_a_training_is_not_lost_when_mlflow_is_away(made):
+    told = json.loads((made.folder / "train.json").read_text())
+    assert told["mlflow"]["run_id"] is None
+    assert "nowhere" in told["mlflow"]["reason"]
 
 
 STATES = {

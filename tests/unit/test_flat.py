@@ -341,10 +341,11 @@ SLIPS = {
     "flat: {files: a.csv, lead_id: id, target: y, positive: yes, ordre: at}": "did you mean 'order'",
     "flat: {files: a.csv, lead_id: id, target: id, positive: yes}": "'id' is the lead_id, too",
     "flat: {files: a.csv, lead_id: id, target: y, positive: yes, order: y}": "'y' is the target, too",
-    "flat: {files: a.csv, lead_id: id, target: y, positive: yes, columns: none}": "found nothing to learn from",
+    "flat: {files: a.csv, lead_id: id, target: y, positive: yes, columns: none}": "expected all, or a list",
+    "flat: {files: a.csv, lead_id: id, target: y, positive: yes, columns: []}": "expected all, or a list",
     "flat: {files: a.csv, lead_id: id, target: y, positive: yes, columns: [a, y]}": "'y' is the target: never learned",
     "flat: {files: a.csv, lead_id: id, target: y, positive: yes, columns: [a, b], exclude: b}": "'b' is under columns",
-    "flat: {files: a.csv, lead_id: id, target: y, positive: yes}\nmodel: {members: 2}": "model.members: means nothing",
+    "flat: {files: a.csv, lead_id: id, target: y, positive: yes}\nmodel: {members: 2}": "unknown key 'members'",
     "flat: {files: a.csv, lead_id: id, target: y, positive: yes}\nsources: {leads: x}": "unknown key 'sources'",
 }
 

@@ -20,6 +20,7 @@ from leadscore.config.shape import (
     SourceMap,
     Tracking,
     Training,
+    Trees,
 )
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "SourceMap",
     "Tracking",
     "Training",
+    "Trees",
     "read_config",
 ]

@@ -7,19 +7,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from leadscore.config.mistakes import Mistake, refuse
+from leadscore.config.mistakes import Mistake, class_of, refuse
 from leadscore.config.reading import read_shape
 from leadscore.config.shape import (
     Guard,
     Language,
-    Model,
     Strings,
     Text,
-    _all_none_or_list,
+    Tracking,
+    Trees,
     _digest,
     _repeated,
     _Section,
 )
+
+
+def _all_or_list(value: object) -> object:
+    if value == "all":
+        return value
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise ValueError(f"found {class_of(value)}, expected all, or a list of the file's columns")
 
 
 class Flat(_Section):
@@ -35,7 +43,7 @@ class Flat(_Section):
     order: Text | None = Field(
         default=None, description="Column that rises with time; numbers, or text that sorts as its moments do."
     )
-    columns: Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidator(_all_none_or_list)] = Field(
+    columns: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_all_or_list)] = Field(
         default="all", validate_default=True, description="Columns to learn from: all others, or a list."
     )
     exclude: Strings = Field(default=(), description="Columns never to learn from.")
@@ -60,9 +68,7 @@ class Flat(_Section):
 
     @field_validator("columns")
     @classmethod
-    def _something_to_learn_from(cls, value: str | tuple[str, ...], info: ValidationInfo) -> Any:
-        if value in ("none", ()):
-            raise ValueError("found nothing to learn from, expected all or a list of the file's columns")
+    def _listed_are_nothing_else(cls, value: str | tuple[str, ...], info: ValidationInfo) -> Any:
         listed = value if isinstance(value, tuple) else ()
         taken = {info.data.get(name): name for name in ("order", "target", "lead_id")}
         mistakes = [
@@ -91,7 +97,7 @@ class Flat(_Section):
         return value
 
 
-class FlatModel(Model):
+class FlatModel(Trees):
     """The same trees on the same base; each row being a lead of its own, the base is held less tightly."""
 
     base_l2: float = Field(default=500.0, gt=0, description="L2 penalty of the base, beside the likelihood.")
@@ -109,19 +115,8 @@ class FlatConfig(_Section):
     flat: Flat = Field(description="Which files, and what their columns are.")
     model: FlatModel = Field(default=FlatModel(), description="Size and regularisation of the model.")
     guard: Guard = Field(default=Guard(), description="What the leak guard refuses.")
+    tracking: Tracking = Field(default=Tracking(), description="Where MLflow keeps its runs.")
     root: Path = Field(default=Path(), exclude=True, description="Folder of the file; not a setting.")
-
-    @field_validator("model")
-    @classmethod
-    def _no_curve(cls, value: FlatModel) -> FlatModel:
-        refuse(
-            [
-                Mistake(("model", name), "means nothing here: a flat export has no horizons and no stretches of time")
-                for name in ("shape", "members")
-                if name in value.model_fields_set
-            ]
-        )
-        return value
 
     @property
     def models_path(self) -> Path:
@@ -135,7 +130,7 @@ class FlatConfig(_Section):
 
     @property
     def state_path(self) -> Path:
-        """Folder of the lock."""
+        """Folder of the lock, and of MLflow's own store."""
         return self.root / ".leadscore"
 
     def fingerprint(self) -> str:
@@ -151,7 +146,7 @@ class FlatConfig(_Section):
 
     def _told(self) -> dict[str, Any]:
         settings = self.model_dump(mode="json")
-        for key in ("models", "out", "guard"):
+        for key in ("models", "out", "guard", "tracking"):
             settings.pop(key)
         for key in ("files", "score_files"):
             settings["flat"].pop(key)

@@ -373,7 +373,7 @@ class Features(_Section):
         return _ascending(value)
 
 
-class Model(_Section):
+class Trees(_Section):
     """Small, strongly regularised trees on a smooth base."""
 
     trees: int = Field(default=120, ge=1, le=5000, description="How many trees.")
@@ -387,6 +387,11 @@ class Model(_Section):
         gt=0,
         description="L2 penalty of the base, beside a likelihood in which each converted lead counts once.",
     )
+
+
+class Model(Trees):
+    """Base and trees, and how they make a curve over time."""
+
     shape: Literal["auto", "hazard", "per_horizon"] = Field(
         default="auto",
         description="How the curve is made: a hazard per interval, a classifier per horizon, or what the rolling "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
 from leadscore import __version__
 from leadscore.config import Config
@@ -18,7 +19,7 @@ from leadscore.delivery.files import Slot, deliver, point_latest, read_manifest
 from leadscore.errors import DataError, GateError
 from leadscore.flat import shelf
 from leadscore.flat.bundle import FlatBundle, finish
-from leadscore.flat.learn import judge_fold, plan_folds, tell
+from leadscore.flat.learn import ANSWER, judge_fold, plan_folds, tell
 from leadscore.flat.lessons import Lessons, feature_names, gather, named, says_yes
 from leadscore.flat.score import compare, rank, score_leads
 from leadscore.flat.table import Ask, Table, read_table
@@ -26,10 +27,15 @@ from leadscore.model.backtest import Cohort
 from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.guard import Leak, examine_columns, refusal
 from leadscore.progress import stage, track
+from leadscore.registry import figures
+from leadscore.registry.exports import FlatRun, record_flat
+from leadscore.registry.settings import flatten_flat
 from leadscore.steps import ScoreResult
 from leadscore.store.lake import explained_disk_trouble, write_lock
 
 log = logging.getLogger("leadscore")
+
+Metrics = dict[str, float]
 
 _NO_DATES = (
     "This is a flat export: one row per lead, no dates. It cannot show when a value was written. What was filled in "
@@ -62,6 +68,7 @@ class FlatTraining:
         facts: Counts of rows and columns.
         judged: How it was judged and what came of it (see `learn.tell`); None where it could not be.
         leaks: What the guard found and let pass.
+        mlflow: Where MLflow keeps it, or why it does not.
     """
 
     version: str
@@ -70,6 +77,7 @@ class FlatTraining:
     facts: Mapping[str, Any]
     judged: Mapping[str, Any] | None
     leaks: Sequence[Mapping[str, Any]]
+    mlflow: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -101,7 +109,9 @@ def train_flat(config: FlatConfig) -> FlatTraining:
         path = shelf.keep(config, bundle)
     warnings += _warn([] if cohorts else ["Not judged: in every part of the rows all answers are the same."])
     facts = {name: value for name, value in bundle.facts.items() if name not in {"judged", "leaks"}}
-    return FlatTraining(bundle.version, path, warnings, facts, bundle.facts["judged"], bundle.facts["leaks"])
+    with stage("Tracking the run in MLflow"):
+        recorded = asdict(record_flat(config, _tracked(config, bundle, warnings)))
+    return FlatTraining(bundle.version, path, warnings, facts, bundle.facts["judged"], bundle.facts["leaks"], recorded)
 
 
 def score_flat(config: FlatConfig, as_of: int) -> ScoreResult:
@@ -206,10 +216,46 @@ def _train(
     return finish(lessons, config, calibrator, facts)
 
 
+def _tracked(config: FlatConfig, bundle: FlatBundle, warnings: Sequence[str]) -> FlatRun:
+    """Gather what MLflow is told of a training."""
+    judged = bundle.facts["judged"]
+    metrics, stepped, tables = _laid_out(judged) if judged else ({}, [], {})
+    return FlatRun(
+        title=f"flat {bundle.version}",
+        tags={
+            "project": config.project,
+            "bundle": bundle.version,
+            "configuration": config.fingerprint(),
+            "recipe": config.training_fingerprint(),
+            "data_version": _digest(*bundle.facts["files"]),
+            "leadscore": __version__,
+        },
+        parameters=flatten_flat(config),
+        configuration=config.model_dump_json(indent=1),
+        warnings=warnings,
+        metrics=metrics,
+        stepped=stepped,
+        tables=tables,
+    )
+
+
+def _laid_out(judged: Mapping[str, Any]) -> tuple[Metrics, list[Metrics], dict[str, pd.DataFrame]]:
+    """Name figures as those of a dated training are, the answer being the only horizon: of all, by part, as tables."""
+    horizons = {ANSWER: judged["figures"]}
+    told = {"horizons": horizons, "beaten": [{"horizon": ANSWER, **line} for line in judged["beaten"]]}
+    names = {"auc": "model_auc", "log_loss": "model_log_loss", "base_rate": "base_rate", "promised": "promised"}
+    stepped = [{f"{name}_{ANSWER}": fold[key] for key, name in names.items()} for fold in judged["folds"]]
+    tables = {**figures.tables(told, None), "parts": pd.DataFrame(judged["folds"])}
+    return figures.metrics(horizons), stepped, tables
+
+
 def _slot(config: FlatConfig, as_of: int, table: Table, bundle: FlatBundle) -> Slot:
     """Name a delivery also by what was scored and by which model: without dates, `as_of` says nothing of that."""
-    content = "/".join([config.fingerprint(), bundle.version, *table.digest])
-    return Slot(config.project, as_of, hashlib.sha256(content.encode()).hexdigest()[:12])
+    return Slot(config.project, as_of, _digest(config.fingerprint(), bundle.version, *table.digest))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
 
 
 def _manifest(

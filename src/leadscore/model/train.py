@@ -10,8 +10,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from leadscore.config import Config
-from leadscore.config import Model as ModelSettings
+from leadscore.config import Config, Trees
 from leadscore.features.matrix import catalogue, compute
 from leadscore.features.view import Matrix, looks
 from leadscore.features.vocabulary import Vocabulary
@@ -197,7 +196,7 @@ def aged(examples: Examples, as_of: int, half_life: int | None) -> Examples:
     return replace(examples, weight=weight * examples.weight.sum() / weight.sum())
 
 
-def fit(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, shape: Shape, seed: int) -> Fitted:
+def fit(examples: Examples, vocabulary: Vocabulary, settings: Trees, shape: Shape, seed: int) -> Fitted:
     """Fit base and trees on the rows that teach: the trees see every output, and which one it is."""
     features = catalogue(vocabulary)
     skewed = np.array([feature.skewed for feature in features], dtype=np.bool_)
@@ -207,7 +206,7 @@ def fit(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, sha
     return fit_matrix(examples.matrix, taught, examples.weight, skewed, directions, penalty, settings, shape, seed)
 
 
-def lesson(examples: Examples, vocabulary: Vocabulary, settings: ModelSettings, seed: int) -> Lesson:
+def lesson(examples: Examples, vocabulary: Vocabulary, settings: Trees, seed: int) -> Lesson:
     """Gather what the baselines learn from: the same rows as the model, and trees of the same size."""
     return Lesson(
         simple=examples.simple,
@@ -243,7 +242,7 @@ def fit_matrix(
     skewed: Flags,
     directions: Directions,
     penalty: Sequence[float],
-    settings: ModelSettings,
+    settings: Trees,
     shape: Shape,
     seed: int,
 ) -> Fitted:
@@ -293,7 +292,7 @@ def fit_trees(
     start: Floats,
     weight: Floats,
     directions: Directions,
-    settings: ModelSettings,
+    settings: Trees,
     seed: int,
 ) -> str:
     """Fit the trees from the base's margin; the same input gives the same text whatever the number of threads.
@@ -329,7 +328,7 @@ def fit_trees(
     return str(booster.model_to_string(num_iteration=-1))
 
 
-def tree_parameters(settings: ModelSettings, rows: int, seed: int) -> dict[str, Any]:
+def tree_parameters(settings: Trees, rows: int, seed: int) -> dict[str, Any]:
     """Return LightGBM's parameters for some rows."""
     return {
         "objective": "binary",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from leadscore.config import Config
+from leadscore.config.flat import FlatConfig
 
 # Where things lie says nothing of a model, and where MLflow lies may carry a password.
 _PLACES = {"project", "data", "models", "out", "tracking"}
@@ -24,6 +25,14 @@ def flatten(config: Config) -> dict[str, str]:
     for sources in settings["sources"].values():
         for source in sources:
             source.pop("files")
+    return dict(_named(settings))
+
+
+def flatten_flat(config: FlatConfig) -> dict[str, str]:
+    """Name every setting of a flat export likewise."""
+    settings = config.model_dump(mode="json", exclude=_PLACES)
+    for files in ("files", "score_files"):
+        settings["flat"].pop(files)
     return dict(_named(settings))
 
 

@@ -93,8 +93,8 @@ def test_the_shelf_is_listed_by_moment_and_what_is_no_bundle_is_passed_over(tmp_
     later = tiny_bundle(as_of=bundle.as_of + 1)
     for kept in (later, bundle):
         shelf.keep(tmp_path, kept)
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "broken").mkdir()
+    for name in ("notes", "broken", "flat"):
+        (tmp_path / name).mkdir()
     (tmp_path / "broken" / "bundle.json").write_text("{", encoding="utf-8")
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
     with caplog.at_level(logging.INFO):
@@ -105,6 +105,7 @@ def test_the_shelf_is_listed_by_moment_and_what_is_no_bundle_is_passed_over(tmp_
     ]
     assert "broken: passed over" in caplog.text
     assert "notes: passed over" in caplog.text
+    assert "flat" not in caplog.text.replace(str(tmp_path), "")
     assert shelf.kept(tmp_path / "nowhere") == []
 
 

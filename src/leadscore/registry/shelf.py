@@ -20,6 +20,7 @@ from leadscore.model.bundle import Bundle, read_bundle, trees_file
 log = logging.getLogger(__name__)
 
 _CHAMPION = "champion.json"
+_OTHERS = "flat"  # models of flat exports, which score nothing here
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def read(models: Path, version: str) -> Bundle:
 
 def kept(models: Path) -> list[Kept]:
     """List the shelf, sorted by (as_of, version); a folder that holds no bundle is passed over and logged."""
-    labels = [_label(path) for path in models.glob("*/") if not path.name.startswith(".")]
+    folders = [path for path in models.glob("*/") if path.name != _OTHERS and not path.name.startswith(".")]
+    labels = [_label(path) for path in folders]
     return sorted((label for label in labels if label), key=lambda label: (label.as_of, label.version))
 
 

@@ -1,14 +1,70 @@
-"""The demonstration: what it tells a person to type can be typed."""
+"""The demonstration: what it tells a person to type can be typed, and what drives its company is what its list says."""
 
 from __future__ import annotations
 
 import shlex
+from statistics import mean
 
+import pytest
+
+from leadscore import steps
+from leadscore.config import read_config
 from leadscore.demonstration import mlflow_command
+from leadscore.model.learn import choose_shape, finish, learn
+from leadscore.scoring.score import rank, score_bucket
+from leadscore.simulate import export, simulate
+from leadscore.simulate.catalogue import KINDS
+from leadscore.timeline import parse_moment, to_microseconds
 from world import config
+
+DRIVES = ("infusion", "percolation", "capillarity", "profile")  # what the true hazard is made of
+NAMES = {kind.name for kind in KINDS}
+IDLE = {kind.name for kind in KINDS if not kind.weight_after}
 
 
 def test_the_command_that_opens_the_experiments_survives_a_folder_with_spaces(tmp_path):
     folder = tmp_path / "my démo"
     typed = shlex.split(mlflow_command(config().model_copy(update={"root": folder})))
     assert typed[-1] == f"sqlite:///{folder}/.leadscore/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory):
+    """A model of the simulated company, and its list of the day."""
+    company = simulate(leads=4000, seed=1)
+    told = read_config(export(company, tmp_path_factory.mktemp("company"), "en"))
+    settings = told.model_copy(update={"model": told.model.model_copy(update={"members": 0})})
+    steps.ingest(settings, parse_moment("2030-01-01", "UTC"))
+    as_of = to_microseconds(company.ends_at)
+    read = steps.reader(settings, steps.open_settled(settings))
+    bundle = finish(settings, as_of, learn(read, settings, as_of), [], choose_shape([], settings))
+    parts = [score_bucket(bucket, bundle, settings, as_of)[0] for bucket in read(as_of)]
+    return bundle, rank(parts, bundle, settings, as_of, "run", {}).to_pylist()
+
+
+def about(code):
+    """The kinds a reason's code names."""
+    return NAMES & {*code.replace(">", ".").split(".")}
+
+
+@pytest.mark.slow
+def test_the_reasons_name_what_truly_drives_the_company(morning):
+    """Temperature, depth, colleagues and profile drive it; pushes and mentions only cool, and lead no A's reasons."""
+    _, rows = morning
+    codes = [row["reason_1_code"] for row in rows if row["grade"] == "A"]
+    assert len(codes) == 40
+    assert sum(code.split(".")[0] in DRIVES for code in codes) >= 0.95 * len(codes)
+    assert not any(about(code) & IDLE for code in codes)
+
+
+@pytest.mark.slow
+def test_the_scale_of_the_temperature_finds_the_kinds_that_warm(morning):
+    """One interaction of a kind warms as the simulation has it: those that do nothing weigh least, a demo most."""
+    weights = morning[0].vocabulary.frozen["infusion"]["weights"]
+    truly = {kind.name: kind.weight_after for kind in KINDS if kind.name in weights}
+    warm = [weights[name] for name, weight in truly.items() if weight >= 2]
+    tepid = [weights[name] for name, weight in truly.items() if 0 < weight < 2]
+    idle = [weights[name] for name in IDLE]
+    assert max(weights, key=weights.__getitem__) == max(truly, key=truly.__getitem__) == "demo_request"
+    assert mean(warm) > 1.5 * mean(tepid)
+    assert mean(tepid) > 3 * mean(idle)

@@ -53,6 +53,7 @@ docs: $(READY)  ## rewrite the generated pages of docs/reference
 bench: $(READY) bench-features  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_asof.py
 	@$(BIN)/python benchmarks/bench_examples.py
+	@$(BIN)/python benchmarks/bench_flat.py
 	@$(BIN)/python benchmarks/bench_training.py
 	@$(BIN)/python benchmarks/bench_recovery.py
 

@@ -33,6 +33,7 @@ BOUNDED = ("auc", "alift", "log_loss")
 def main() -> None:
     """Train on the bank's calls in each way, in a folder of its own; MLflow stays out of it."""
     config = read_flat_config(Path(__file__).parents[1] / "examples" / "bank" / "leadscore.yaml")
+    config = config.model_copy(update={"tracking": Tracking(uri="nowhere://")})
     flat = config.flat
     leaking = tuple(name for name in flat.exclude if name != "duration")
     ways = {
@@ -46,8 +47,7 @@ def main() -> None:
     for way, changed in ways.items():
         with tempfile.TemporaryDirectory() as folder:
             configure(Path(folder), verbose=False)
-            apart = {"models": folder, "tracking": Tracking(uri="nowhere://")}
-            judge(way, config.model_copy(update={**apart, **changed}))
+            judge(way, config.model_copy(update={"models": folder, **changed}))
 
 
 def judge(way: str, config: FlatConfig) -> None:

@@ -25,7 +25,7 @@ from leadscore.model.ablation import BUILT_IN, METRICS, Row, Trial, ablate, fami
 from leadscore.model.learn import settle_words
 from leadscore.model.train import at_risk_on
 from leadscore.progress import stage, track
-from leadscore.registry import Ablation, Child, tracking
+from leadscore.registry import Ablation, Child, studies
 from leadscore.steps import choose_bundle, open_settled, planned_origins, reader, too_short
 from leadscore.store.buckets import bucket_of_lead
 from leadscore.store.lake import Lake, explained_disk_trouble
@@ -85,7 +85,7 @@ def ablate_families(config: Config, as_of: int, number: int, families: Sequence[
 def _ablated(config: Config, as_of: int, trials: Sequence[Trial]) -> AblationResult:
     rows, off = tabulate(trials, config), families_off(trials)
     with stage("Tracking the ablation in MLflow"):
-        recorded = tracking.record_ablation(config, tracked_ablation(config, as_of, trials, rows))
+        recorded = studies.record_ablation(config, tracked_ablation(config, as_of, trials, rows))
     result = AblationResult(
         path=config.out_path / "ablation" / Slot(config.project, as_of, "").name.rstrip("-"),
         as_of=show_moment(as_of),

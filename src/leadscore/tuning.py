@@ -47,8 +47,7 @@ from leadscore.model.search import (
 )
 from leadscore.model.split import Split
 from leadscore.progress import stage, track
-from leadscore.registry.studies import Search, record_search
-from leadscore.registry.tracking import Child
+from leadscore.registry import Child, Search, studies
 from leadscore.steps import open_settled, planned_origins, reader, too_short
 from leadscore.store.lake import Lake, explained_disk_trouble, replace_text
 from leadscore.timeline import Duration, show_moment
@@ -332,7 +331,7 @@ def _kept(config: Config, result: TuneResult, journal: Journal) -> TuneResult:
         "tuning.yaml": result.yaml,
     }
     with stage("Tracking the search in MLflow"):
-        recorded = record_search(config, tracked_search(config, result, documents), journal.run_id)
+        recorded = studies.record_search(config, tracked_search(config, result, documents), journal.run_id)
     journal.run_id = recorded.run_id or journal.run_id
     journal.save()
     with explained_disk_trouble(config.out_path):

@@ -7,14 +7,14 @@ import importlib
 import pytest
 
 from cli.commands import SETTINGS, TRAINED_AS_OF, Project, as_for_a_person, company
-from leadscore.registry import tracking
+from leadscore.registry import store
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _imported_mlflow():
     """MLflow draws from the global random generator while it is imported."""
     with as_for_a_person():
-        tracking.configure()
+        store.configure()
         importlib.import_module("mlflow")
 
 

@@ -29,8 +29,7 @@ from bundles import HORIZONS, tiny_bundle, tiny_matrix
 from leadscore.config import Config
 from leadscore.errors import GateError
 from leadscore.model.bundle import Bundle
-from leadscore.registry import judged, registered, settings, tracking
-from leadscore.registry.tracking import Ablation, Child
+from leadscore.registry import Ablation, Child, judged, recording, registered, settings, store, studies, tracking
 
 SOURCES = {
     "leads": {"files": "a", "columns": {"lead_id": "i", "created_at": "c"}},
@@ -91,7 +90,7 @@ def project(tmp_path_factory, bundle):
 def mlflow(project):
     import mlflow
 
-    mlflow.set_tracking_uri(tracking.tracking_uri(project[0]))
+    mlflow.set_tracking_uri(store.tracking_uri(project[0]))
     yield mlflow
     mlflow.set_tracking_uri(None)
 
@@ -191,7 +190,7 @@ def test_recording_leaves_no_trace_but_in_the_state_folder_and_in_mlflows_switch
     assert seen["elsewhere"] == []
     assert seen["path"]
     # `configure` must come before MLflow is imported, so its switches stay; the store of a project does not.
-    assert seen["changed"] <= {*tracking._SETTINGS}
+    assert seen["changed"] <= {*store._SETTINGS}
     assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
@@ -208,7 +207,7 @@ def test_a_backtest_is_a_run_with_a_nested_run_per_origin_and_moves_no_alias(con
     account = account_of(bundle)
     recorded = tracking.record_backtest(config, account)
     assert (recorded.reason, recorded.registered_version) == ("", None)
-    client = MlflowClient(tracking.tracking_uri(config))
+    client = MlflowClient(store.tracking_uri(config))
     parent = client.get_run(recorded.run_id)
     assert parent.data.tags["leadscore.study"] == "backtest"
     assert {"quality_over_origins.png", "judged.parquet", "backtest.json"} <= {
@@ -230,12 +229,11 @@ def test_a_backtest_outlives_a_store_that_is_away(tmp_path, bundle, caplog):
 
 
 def test_more_numbers_than_mlflow_takes_at_once_are_logged(config):
-    with tracking._store(config) as (_, client):
-        run_id = client.create_run(tracking._experiment(config, client), run_name="many").info.run_id
-        numbers = {f"n{number}": float(number) for number in range(1001)}
-        tracking._log_numbers(client, run_id, {f"p{number}": "x" for number in range(101)}, numbers, [])
-        data = client.get_run(run_id).data
-    assert (data.metrics, len(data.params)) == (numbers, 101)
+    numbers, settings = {f"n{k}": float(k) for k in range(1001)}, {f"p{k}": "x" for k in range(101)}
+    recorded = recording.record_run(config, "it", "many", {}, lambda run: run.log_numbers(settings, numbers))
+    with store.open_store(config) as (_, client):
+        data = client.get_run(recorded.run_id).data
+    assert (data.metrics, data.params) == (numbers, settings)
 
 
 def test_every_setting_is_a_parameter_that_mlflow_takes(tmp_path):
@@ -298,7 +296,7 @@ def test_a_model_that_does_not_give_back_the_bundle_gets_no_champion(config, bun
     assert tracking.champion(config) is None
     import mlflow
 
-    mlflow.set_tracking_uri(tracking.tracking_uri(config))
+    mlflow.set_tracking_uri(store.tracking_uri(config))
     try:
         (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     finally:
@@ -341,7 +339,7 @@ def test_the_alias_goes_to_no_one_when_it_moved_in_the_meantime(config):
     assert tracking.crown(config, first, "2", at=3)
     import mlflow
 
-    version = mlflow.MlflowClient(tracking.tracking_uri(config)).get_model_version_by_alias("tiny", "champion")
+    version = mlflow.MlflowClient(store.tracking_uri(config)).get_model_version_by_alias("tiny", "champion")
     assert (str(version.version), version.tags["promoted_from"]) == (first.registered_version, "2")
     assert version.tags["promoted_at"] == "1970-01-01T00:00:00.000003Z"
 
@@ -386,9 +384,9 @@ def test_an_ablation_is_a_run_with_nested_runs_and_moves_no_alias(config, bundle
     from mlflow import MlflowClient
 
     assert tracking.crown(config, tracking.record(config, training_of(bundle)), None, at=0)
-    recorded = tracking.record_ablation(config, ABLATION)
+    recorded = studies.record_ablation(config, ABLATION)
     assert (recorded.reason, recorded.registered_version) == ("", None)
-    client = MlflowClient(tracking.tracking_uri(config))
+    client = MlflowClient(store.tracking_uri(config))
     runs = client.search_runs([client.get_run(recorded.run_id).info.experiment_id])
     children = {run.info.run_name: run for run in runs if run.data.tags.get("mlflow.parentRunId") == recorded.run_id}
     assert set(children) == {"all", "without drip"}
@@ -402,7 +400,7 @@ def test_an_ablation_is_a_run_with_nested_runs_and_moves_no_alias(config, bundle
 
 
 def test_an_ablation_outlives_a_store_that_is_away(tmp_path, caplog):
-    recorded = tracking.record_ablation(config_in(tmp_path, tracking={"uri": "nowhere://"}), ABLATION)
+    recorded = studies.record_ablation(config_in(tmp_path, tracking={"uri": "nowhere://"}), ABLATION)
     assert recorded.run_id is None
     assert recorded.reason
     assert "the ablation is not recorded in MLflow" in caplog.text
@@ -411,20 +409,20 @@ def test_an_ablation_outlives_a_store_that_is_away(tmp_path, caplog):
 def test_runs_of_killed_processes_are_ended_and_no_others(config, bundle):
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
-    here = {"leadscore.host": tracking.platform.node()}
+    here = {"leadscore.host": recording.platform.node()}
     ours = {**here, "leadscore.pid": str(os.getpid())}
     runs = {
         "gone": {**here, "leadscore.pid": str(dead.pid), "leadscore.born": "1"},
         "same number, later process": {**ours, "leadscore.born": "1"},
-        "alive": {**ours, "leadscore.born": tracking._born(os.getpid())},
+        "alive": {**ours, "leadscore.born": recording._born(os.getpid())},
         "elsewhere": {"leadscore.host": "elsewhere", "leadscore.pid": str(dead.pid), "leadscore.born": "1"},
         "somebody else's": {},
     }
-    with tracking._store(config) as (_, client):
-        experiment = tracking._experiment(config, client)
+    with store.open_store(config) as (_, client):
+        experiment = store.find_experiment(config, client)
         ids = {client.create_run(experiment, tags=tags, run_name=name).info.run_id: name for name, tags in runs.items()}
     assert tracking.record(config, training_of(bundle)).run_id
-    with tracking._store(config) as (_, client):
+    with store.open_store(config) as (_, client):
         status = {name: client.get_run(run_id).info.status for run_id, name in ids.items()}
     assert status == {
         "gone": "KILLED",
@@ -449,7 +447,7 @@ def test_the_configuration_is_asked_first_then_the_environment(tmp_path, monkeyp
     if environment:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", environment)
     config = config_in(tmp_path, tracking={"uri": written})
-    assert tracking.tracking_uri(config) == expected.format(root=tmp_path)
+    assert store.tracking_uri(config) == expected.format(root=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["é #1", "%41 ?"])
@@ -461,7 +459,7 @@ def test_the_database_is_found_in_a_folder_of_any_name(tmp_path, name):
 
 def test_a_setting_of_the_user_stays(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
-    tracking.configure()
+    store.configure()
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
 
 
@@ -545,7 +543,7 @@ def test_mlflow_serves_the_champion(project, bundle, tmp_path):
     config, _, _ = project
     port = free_port()
     tools = Path(sys.executable).parent
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking.tracking_uri(config)}
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": store.tracking_uri(config)}
     environment["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/tiny@champion"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]

@@ -12,7 +12,7 @@ import pytest
 
 from bundles import tiny_bundle, tiny_matrix
 from leadscore.errors import DataError
-from leadscore.registry import tracking
+from leadscore.registry import store
 
 NAMES = ["a", "b", "c"]
 SILENT = {
@@ -26,7 +26,7 @@ SILENT = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported_mlflow():
-    tracking.configure()
+    store.configure()
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,7 @@ from leadscore.model.backtest import Cohort
 from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.guard import Leak, examine_columns, refusal
 from leadscore.progress import stage, track
-from leadscore.registry import figures
-from leadscore.registry.exports import FlatRun, record_flat
+from leadscore.registry import FlatRun, figures, studies
 from leadscore.registry.settings import flatten_flat
 from leadscore.steps import ScoreResult
 from leadscore.store.lake import explained_disk_trouble, write_lock
@@ -110,7 +109,7 @@ def train_flat(config: FlatConfig) -> FlatTraining:
     warnings += _warn([] if cohorts else ["Not judged: in every part of the rows all answers are the same."])
     facts = {name: value for name, value in bundle.facts.items() if name not in {"judged", "leaks"}}
     with stage("Tracking the run in MLflow"):
-        recorded = asdict(record_flat(config, _tracked(config, bundle, warnings)))
+        recorded = asdict(studies.record_flat(config, _tracked(config, bundle, warnings)))
     return FlatTraining(bundle.version, path, warnings, facts, bundle.facts["judged"], bundle.facts["leaks"], recorded)
 
 

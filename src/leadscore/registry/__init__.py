@@ -1,12 +1,27 @@
-"""What was trained: the shelf of bundles (`shelf`), and the only code that knows MLflow (`tracking`).
+"""What was trained: the shelf of bundles (`shelf`), and the only code that knows MLflow.
 
-Scoring needs the shelf alone; MLflow is a view onto what was trained, and may be away.
+Of the latter `store` opens MLflow's store and `recording` writes a run; `tracking` and `studies` say what is in one,
+`runs` reads it back. Scoring needs the shelf alone; MLflow is a view onto what was trained, and may be away.
 """
 
 from __future__ import annotations
 
-from leadscore.registry import shelf, tracking
+from leadscore.registry import shelf, studies, tracking
+from leadscore.registry.recording import Recorded
 from leadscore.registry.shelf import Kept
-from leadscore.registry.tracking import Ablation, Account, Child, Recorded, Training
+from leadscore.registry.studies import Ablation, Child, FlatRun, Search
+from leadscore.registry.tracking import Account, Training
 
-__all__ = ["Ablation", "Account", "Child", "Kept", "Recorded", "Training", "shelf", "tracking"]
+__all__ = [
+    "Ablation",
+    "Account",
+    "Child",
+    "FlatRun",
+    "Kept",
+    "Recorded",
+    "Search",
+    "Training",
+    "shelf",
+    "studies",
+    "tracking",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ REQUIREMENTS = (
     "scipy",
     "threadpoolctl",
 )
+ALIAS = "champion"
 _LONGEST = 5000  # signs of a description, by MLflow's database
 _CUT = "\n\n… the rest stands in model_card.md of the run."
 
@@ -90,6 +92,26 @@ def check_round_trip(mlflow: Any, version: str, bundle: Bundle) -> None:
             f"models:/{bundle.project}/{version} does not score like the bundle {bundle.version} it was made of.",
             "The champion stays; please report this as a bug.",
         )
+
+
+def with_alias(client: MlflowClient, name: str) -> str | None:
+    """Return the version of a registered model that carries the alias; None where none does."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - late, as above
+
+    try:
+        version = client.get_registered_model(name).aliases.get(ALIAS)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return None if version is None else str(version)
+
+
+def give_alias(client: MlflowClient, name: str, version: str, tags: Mapping[str, str]) -> None:
+    """Give a version the alias, and tags that say why."""
+    for tag, value in tags.items():
+        client.set_model_version_tag(name, version, tag, value)
+    client.set_registered_model_alias(name, ALIAS, version)
 
 
 def _log_model(mlflow: Any, bundle: Bundle) -> Any:

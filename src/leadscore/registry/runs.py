@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from leadscore.config import Config
 from leadscore.errors import ConfigError, LeadscoreError, StateError
-from leadscore.registry import judged
-from leadscore.registry.tracking import ALIAS, _champion, _experiment, _reason, _shown, _store
+from leadscore.registry import judged, store
+from leadscore.registry.registered import ALIAS, with_alias
 
 if TYPE_CHECKING:  # MLflow takes more than a second to import
     from mlflow import MlflowClient
@@ -43,14 +43,14 @@ def read_runs(config: Config, names: Sequence[str]) -> list[Run]:
         StateError: MLflow is away, or a run holds no judged rows.
     """
     try:
-        with _store(config) as (mlflow, client):
-            experiment = _experiment(config, client)
+        with store.open_store(config) as (mlflow, client):
+            experiment = store.find_experiment(config, client)
             return [_read(mlflow, client, _find(client, config, experiment, name)) for name in names]
     except LeadscoreError:
         raise
     except Exception as error:
         raise StateError(
-            f"{_shown(config)}: MLflow cannot be read ({_reason(error)}).",
+            f"{store.shown_uri(config)}: MLflow cannot be read ({store.explain(error)}).",
             "Start the server, or check tracking.uri and MLFLOW_TRACKING_URI.",
         ) from error
 
@@ -80,13 +80,13 @@ def _by_name(client: MlflowClient, experiment: str, name: str) -> Any:
 
 
 def _registered(client: MlflowClient, config: Config, name: str) -> Any:
-    number = _champion(client, config.project) if name == ALIAS else name
+    number = with_alias(client, config.project) if name == ALIAS else name
     version = number and _or_none(lambda: client.get_model_version(config.project, number))
     return client.get_run(version.run_id) if version else _refuse(name)
 
 
 def _or_none(ask: Callable[[], Any]) -> Any:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - late, as in `tracking`
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - late, as in `store`
 
     try:
         return ask()

@@ -1,27 +1,38 @@
-"""Searches in MLflow: a parent run with what was found, and a nested run per trial; a search gone on with, goes on."""
+"""What was tried, in MLflow: ablations, searches, and trainings on flat exports.
+
+Nothing is registered, no alias moves.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from leadscore.config import Config
-from leadscore.registry.tracking import (
-    Child,
-    Recorded,
-    _away,
-    _end_orphans,
-    _experiment,
-    _log_numbers,
-    _process_tags,
-    _shown,
-    _store,
-)
+from leadscore.config.flat import FlatConfig
+from leadscore.registry.recording import OpenRun, Recorded, record_run
 
-if TYPE_CHECKING:  # MLflow takes more than a second to import
-    from mlflow import MlflowClient
+
+@dataclass(frozen=True)
+class Child:
+    """One variant of an ablation or trial of a search: name, settings, final figures, those of each origin in order."""
+
+    name: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    stepped: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What there is to say about an ablation: a parent run with the table, and a nested run per variant."""
+
+    title: str
+    tags: Mapping[str, str]
+    table: pd.DataFrame
+    children: Sequence[Child]
 
 
 @dataclass(frozen=True)
@@ -43,54 +54,73 @@ class Search:
     children: Sequence[Child]
 
 
-def record_search(config: Config, search: Search, earlier: str | None) -> Recorded:
-    """Record a search as a run with a nested run per trial, or add what is new to the run it had earlier.
+@dataclass(frozen=True)
+class FlatRun:
+    """What there is to say about a training on a flat export.
 
-    Nothing is registered, no alias moves. Whatever MLflow or its store has against it ends as a warning and a reason.
+    Attributes:
+        title: Name of the run.
+        tags: Fingerprints and versions, by name.
+        parameters: Settings by name; see `settings.flatten_flat`.
+        configuration: The same as one text.
+        warnings: What such data cannot show, and what else to mind.
+        metrics: Figures over all parts together; one that is not finite is left out.
+        stepped: The model's figures of each part, oldest first.
+        tables: Tables for people, by name.
     """
-    tags = {**_process_tags(search.tags), "leadscore.study": "tuning"}
-    try:
-        with _store(config) as (mlflow, client):
-            experiment = _experiment(config, client)
-            _end_orphans(client, experiment)
-            old = earlier if _is_there(client, experiment, earlier) else None
-            with mlflow.start_run(old, experiment, run_name=search.title, tags=tags) as parent:
-                known = _finished(client, experiment, parent.info.run_id)
-                for child in search.children:
-                    if child.name not in known:
-                        own = {**tags, "leadscore.variant": child.name}
-                        with mlflow.start_run(None, experiment, run_name=child.name, tags=own, nested=True) as run:
-                            _log_numbers(client, run.info.run_id, child.parameters, child.metrics, child.stepped)
-                _log_found(client, parent.info.run_id, search)
-                for name, text in search.documents.items():
-                    mlflow.log_text(text, name)
-        return Recorded(_shown(config), parent.info.run_id)
-    except Exception as error:  # noqa: BLE001 - stores are plug-ins and raise anything; none may cost a search
-        return Recorded(_shown(config), reason=_away("the search is not recorded in MLflow", error))
+
+    title: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    configuration: str
+    warnings: Sequence[str]
+    metrics: Mapping[str, float]
+    stepped: Sequence[Mapping[str, float]]
+    tables: Mapping[str, pd.DataFrame]
 
 
-def _log_found(client: MlflowClient, run_id: str, search: Search) -> None:
-    """Log the figures with the number of trials as step: the newest are those of a search that went on."""
-    from mlflow.entities import Metric  # noqa: PLC0415 - late, as in `tracking`
+def record_ablation(config: Config, ablation: Ablation) -> Recorded:
+    """Record an ablation as a run with a nested run per variant."""
 
-    step = len(search.children)
-    known = {name: value for name, value in search.metrics.items() if math.isfinite(value)}
-    client.log_batch(run_id, metrics=[Metric(name, value, 0, step) for name, value in known.items()])
+    def fill(run: OpenRun) -> None:
+        run.log_tables({"ablation": ablation.table})
+        _log_children(run, ablation.children)
 
-
-def _is_there(client: MlflowClient, experiment: str, run_id: str | None) -> bool:
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - late, as in `tracking`
-
-    if run_id is None:
-        return False
-    try:
-        info = client.get_run(run_id).info
-    except MlflowException:  # of another store, or deleted for good
-        return False
-    return info.lifecycle_stage == "active" and info.experiment_id == experiment
+    return record_run(config, "the ablation", ablation.title, {**ablation.tags, "study": "ablation"}, fill)
 
 
-def _finished(client: MlflowClient, experiment: str, parent: str) -> set[str]:
+def record_search(config: Config, search: Search, earlier: str | None) -> Recorded:
+    """Record a search as a run with a nested run per trial, or add what is new to the run it had earlier."""
+
+    def fill(run: OpenRun) -> None:
+        known = _finished(run)
+        _log_children(run, [child for child in search.children if child.name not in known])
+        # The newest figures are those of a search that went on.
+        run.log_numbers({}, search.metrics, step=len(search.children))
+        run.log_texts(search.documents)
+
+    return record_run(config, "the search", search.title, {**search.tags, "study": "tuning"}, fill, earlier)
+
+
+def record_flat(config: FlatConfig, told: FlatRun) -> Recorded:
+    """Record a training on a flat export as a run."""
+
+    def fill(run: OpenRun) -> None:
+        run.log_numbers(told.parameters, told.metrics, told.stepped)
+        run.log_texts({"configuration.yaml": told.configuration, "warnings.txt": "\n".join(told.warnings) + "\n"})
+        run.log_tables(told.tables)
+
+    return record_run(config, "the training", told.title, {**told.tags, "study": "flat"}, fill)
+
+
+def _log_children(run: OpenRun, children: Sequence[Child]) -> None:
+    for child in children:
+        with run.nested(child.name, {"variant": child.name}) as own:
+            own.log_numbers(child.parameters, child.metrics, child.stepped)
+
+
+def _finished(run: OpenRun) -> set[str]:
     """Name the trials that are there; one whose recording was killed half-way is recorded again."""
-    theirs = f"tags.mlflow.parentRunId = '{parent}' and attributes.status = 'FINISHED'"
-    return {run.info.run_name for run in client.search_runs([experiment], theirs, max_results=10_000)}
+    theirs = f"tags.mlflow.parentRunId = '{run.run_id}' and attributes.status = 'FINISHED'"
+    found = run.client.search_runs([run.experiment], theirs, max_results=10_000)
+    return {trial.info.run_name for trial in found}

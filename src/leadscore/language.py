@@ -1,0 +1,79 @@
+"""How numbers, moments and plurals are written in a language; Babel knows, this module asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal, format_percent
+
+from leadscore.timeline import to_datetime
+
+Language = Literal["en", "fr"]
+LANGUAGES: tuple[Language, ...] = ("en", "fr")
+
+Forms = str | Mapping[str, str]
+"""A text, or one per plural category of a language (`one`, `other`, …), and `zero` where none reads otherwise."""
+
+_LOCALES = {language: Locale(language) for language in LANGUAGES}
+
+
+@lru_cache(maxsize=65_536)
+def number(value: float, language: Language, digits: int = 0) -> str:
+    """Write a number with at most so many decimals, in groups of thousands.
+
+    >>> number(12345.678, "en", 1), number(0.5, "fr", 1)
+    ('12,345.7', '0,5')
+    """
+    return str(format_decimal(value, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
+
+
+@lru_cache(maxsize=65_536)
+def percent(share: float, language: Language, digits: int = 0) -> str:
+    r"""Write a share of one in percent, with so many decimals.
+
+    >>> percent(0.256, "en"), percent(0.0254, "fr", 1)
+    ('26%', '2,5\u202f%')
+    """
+    mark = {"en": "%", "fr": "\u202f%"}[language]
+    return str(format_percent(share, format="#,##0." + "0" * digits + mark, locale=_LOCALES[language]))
+
+
+def day(moment: int, language: Language, time_zone: str) -> str:
+    """Write the day of a moment.
+
+    >>> day(0, "en", "UTC"), day(0, "fr", "UTC")
+    ('1 January 1970', '1 janvier 1970')
+    """
+    return str(format_date(to_datetime(moment).astimezone(ZoneInfo(time_zone)), "d MMMM y", locale=_LOCALES[language]))
+
+
+def minute(moment: int, language: Language, time_zone: str) -> str:
+    """Write a moment to the minute.
+
+    >>> minute(0, "en", "UTC"), minute(0, "fr", "UTC")
+    ('1 January 1970, 00:00', '1 janvier 1970, 00:00')
+    """
+    told = format_datetime(
+        to_datetime(moment), "d MMMM y, HH:mm", tzinfo=ZoneInfo(time_zone), locale=_LOCALES[language]
+    )
+    return str(told)
+
+
+def choose(forms: Forms, count: float, language: Language) -> str:
+    """Choose the form that goes with a number; `zero` where there is one, whatever the language makes of nothing.
+
+    >>> [choose({"one": "lead", "other": "leads"}, n, "en") for n in (0, 1, 2)]
+    ['leads', 'lead', 'leads']
+    >>> [choose({"zero": "jamais", "one": "une fois", "other": "souvent"}, n, "fr") for n in (0, 1, 1.5)]
+    ['jamais', 'une fois', 'une fois']
+    """
+    if isinstance(forms, str):
+        return forms
+    if count == 0 and "zero" in forms:
+        return forms["zero"]
+    return forms.get(_LOCALES[language].plural_form(count), forms["other"])

@@ -429,8 +429,7 @@ def _key(config: Config, lake: Lake, searched: Sequence[Split], final: Split) ->
     alike = with_settings(config, settings_of(config.model_copy(update={"model": Model(), "training": Training()})))
     told = {
         "leadscore": __version__,
-        # A store that was made anew counts its versions from the beginning.
-        "data": {name: [table.version(), table.metadata().id] for name, table in sorted(lake.tables.items())},
+        "data": lake.identities(),
         "recipe": alike.training_fingerprint(),
         "origins": [[split.origin, split.moments.tolist()] for split in (*searched, final)],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import sys
 import threading
@@ -98,6 +99,18 @@ def test_a_bucket_holds_whole_accounts_and_every_bucket_has_the_same_columns(tmp
     for name in ("leads", "interactions", "outcomes", "consents"):
         assert len({getattr(bucket, name).schema for bucket in buckets}) == 1
     assert buckets[0].consents.column_names == ["lead_id", "occurred_at", "known_at", "purpose", "status"]
+
+
+def test_a_store_made_anew_is_another_one_at_the_same_versions(tmp_path):
+    config = world(tmp_path)
+    ingest(config, SEEN)
+    before = open_lake(config)
+    assert open_lake(config).identities() == before.identities()
+    shutil.rmtree(tmp_path / "data" / "store")
+    ingest(config, SEEN)
+    after = open_lake(config)
+    assert after.versions() == before.versions()
+    assert not set(after.identities().values()) & set(before.identities().values())
 
 
 def test_a_lake_stays_at_the_versions_it_was_opened_with(tmp_path):

@@ -109,6 +109,10 @@ class Lake:
         """Delta version per table, for the record of a run."""
         return {name: table.version() for name, table in sorted(self.tables.items())}
 
+    def identities(self) -> dict[str, tuple[int, str]]:
+        """Version per table and the name it got when it was made: one made anew counts from the beginning."""
+        return {name: (table.version(), str(table.metadata().id)) for name, table in sorted(self.tables.items())}
+
     def uris(self, table: str, bucket: int | None = None) -> list[str]:
         """List the Parquet files of the pinned version; of one bucket where the table is partitioned by it."""
         if table not in self.tables:

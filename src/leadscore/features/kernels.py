@@ -47,7 +47,7 @@ class Flat(NamedTuple):
     ptr: Ints
 
 
-def _kernel(function: _F) -> _F:
+def kernel(function: _F) -> _F:
     """Compile at the first call and keep the machine code; where no folder may be written, just compile."""
     try:
         return cast("_F", njit(cache=True, nogil=True, error_model="numpy")(function))
@@ -55,7 +55,7 @@ def _kernel(function: _F) -> _F:
         return cast("_F", njit(nogil=True, error_model="numpy")(function))
 
 
-def _part(function: _F) -> _F:
+def kernel_part(function: _F) -> _F:
     """Compile into the kernels that call it, and keep it with them only."""
     return cast("_F", njit(error_model="numpy")(function))
 
@@ -80,7 +80,7 @@ def frozen(argument: Any) -> Any:
 # ---- parts -------------------------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def ascends(values: npt.NDArray[Any], offsets: Ints) -> bool:
     """Say whether values never fall between two offsets."""
     for lead in range(offsets.size - 1):
@@ -90,12 +90,12 @@ def ascends(values: npt.NDArray[Any], offsets: Ints) -> bool:
     return True
 
 
-@_part
+@kernel_part
 def _known(value: float) -> bool:
     return abs(value) <= _LARGEST  # false for NaN
 
 
-@_part
+@kernel_part
 def _single(value: float) -> float:
     """Keep sums of float32's largest numbers finite; NaN stays."""
     if value > _LARGEST:
@@ -105,12 +105,12 @@ def _single(value: float) -> float:
     return value
 
 
-@_part
+@kernel_part
 def _block_ends(row: int, end: int) -> bool:
     return row + 1 == end or row & (_BLOCK - 1) == _BLOCK - 1
 
 
-@_part
+@kernel_part
 def _flush(block: Result, row: int, begin: int, out: Result) -> None:
     """Write a block, whose last row this is, one feature after the other."""
     base = row & ~(_BLOCK - 1)
@@ -119,13 +119,13 @@ def _flush(block: Result, row: int, begin: int, out: Result) -> None:
         _copy(block[column, low - base :], out[column, low : row + 1])
 
 
-@_part
+@kernel_part
 def _copy(source: Result, target: Result) -> None:
     for at in range(target.size):  # on its own, it becomes vector instructions
         target[at] = source[at]
 
 
-@_part
+@kernel_part
 def _most_events(first: int, last: int, indptr: Ints) -> int:
     most = 0
     for lead in range(first, last):
@@ -139,7 +139,7 @@ _TERMS = tuple((-math.log(2)) ** k / math.factorial(k) for k in range(13))
 _T0, _T1, _T2, _T3, _T4, _T5, _T6, _T7, _T8, _T9, _T10, _T11, _T12 = _TERMS
 
 
-@_part
+@kernel_part
 def _left(half_lives: float) -> float:
     """2**-half_lives for half_lives >= 0, as a power of two times Taylor's series, good to 4e-16 and 2**-1022 at least.
 
@@ -157,7 +157,7 @@ def _left(half_lives: float) -> float:
 # ---- windows -----------------------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def count(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, windows: Ints, out: Result) -> None:
     """Per code, what came less what has left each window."""
     time, seen, indptr, as_of, ptr = flat
@@ -189,7 +189,7 @@ def count(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, windows
                 _flush(block, row, ptr[first], out)
 
 
-@_part
+@kernel_part
 def _add(total: float, lost: float, value: float) -> tuple[float, float]:
     """Add `value`; `lost` gathers the low bits that `total` cannot hold (Ogita, Rump & Oishi 2005, Sum2)."""
     new = total + value
@@ -197,7 +197,7 @@ def _add(total: float, lost: float, value: float) -> tuple[float, float]:
     return new, lost + ((total - (new - part)) + (value - part))
 
 
-@_kernel
+@kernel
 def total(  # noqa: C901 - a call from the innermost loop costs more than it explains
     first: int,
     last: int,
@@ -252,14 +252,14 @@ def total(  # noqa: C901 - a call from the innermost loop costs more than it exp
                 _flush(block, row, ptr[first], out)
 
 
-@_part
+@kernel_part
 def _first_inside(tail: int, head: int, time: Moments, before: int) -> int:
     while tail < head and time[tail] < before:
         tail += 1
     return tail
 
 
-@_kernel
+@kernel
 def extreme(
     first: int,
     last: int,
@@ -299,7 +299,7 @@ def extreme(
                 _flush(block, row, ptr[first], out)
 
 
-@_part
+@kernel_part
 def _chain(
     event: int, values: Values, sign: float, older: Ints, newer: Ints, newest: Ints, fronts: Ints, code: int
 ) -> None:
@@ -316,7 +316,7 @@ def _chain(
             fronts[k] = event
 
 
-@_kernel
+@kernel
 def distinct_few(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, windows: Ints, out: Result) -> None:
     """A code is in a window when its newest event is."""
     _, seen, indptr, as_of, ptr = flat
@@ -337,7 +337,7 @@ def distinct_few(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, 
                 out[k, row] = different
 
 
-@_kernel
+@kernel
 def distinct_many(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, windows: Ints, out: Result) -> None:
     """As many codes are in a window as events that are the newest of their code."""
     time, seen, indptr, as_of, ptr = flat
@@ -368,7 +368,7 @@ def distinct_many(first: int, last: int, flat: Flat, codes: Codes, n_codes: int,
 # ---- decay -------------------------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def decayed(  # noqa: C901, PLR0912 - a call from the innermost loop costs more than it explains
     first: int,
     last: int,
@@ -425,7 +425,7 @@ def decayed(  # noqa: C901, PLR0912 - a call from the innermost loop costs more 
                 _flush_decayed(kept, ages, row, ptr[first], out)
 
 
-@_part
+@kernel_part
 def _elapsed(time: Moments, weights: Values, codes: Codes, ahead: Ints, elapsed: Values) -> None:
     """Since the code's event before, 0 if none; `ahead`, the newest event per code, may not be visible yet."""
     for event in range(time.size):
@@ -437,13 +437,13 @@ def _elapsed(time: Moments, weights: Values, codes: Codes, ahead: Ints, elapsed:
             ahead[code] = time[event]
 
 
-@_part
+@kernel_part
 def _lefts(elapsed: Values, rate: float, lefts: Values) -> None:
     for event in range(elapsed.size):
         lefts[event] = _left(elapsed[event] * rate)
 
 
-@_part
+@kernel_part
 def _flush_decayed(kept: Values, ages: Values, row: int, begin: int, out: Result) -> None:
     """Let what is kept decay until as_of, and write it as `_flush` does."""
     base = row & ~(_BLOCK - 1)
@@ -452,13 +452,13 @@ def _flush_decayed(kept: Values, ages: Values, row: int, begin: int, out: Result
         _decay(kept[column, low - base :], ages[column, low - base :], out[column, low : row + 1])
 
 
-@_part
+@kernel_part
 def _decay(kept: Values, ages: Values, target: Result) -> None:
     for at in range(target.size):
         target[at] = _single(kept[at] * _left(ages[at]))
 
 
-@_kernel
+@kernel
 def unanswered(first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int, half_lives: Ints, out: Result) -> None:
     """Keep the open sum and, apart, that of the A's too old for an answer: both only decay and grow.
 
@@ -491,7 +491,7 @@ def unanswered(first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int,
                 out[h, row] = _decayed(whole, as_of[row] - since, rate)
 
 
-@_part
+@kernel_part
 def _decayed(value: float, elapsed: int, rate: float) -> float:
     return value * _left(elapsed * rate) if value > 0.0 else 0.0  # before the first event there is no elapsed time
 
@@ -499,7 +499,7 @@ def _decayed(value: float, elapsed: int, rate: float) -> float:
 # ---- the newest and the first ------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def age(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, rule: int, out: Result) -> None:
     """Keep the time of one event per code."""
     time, seen, indptr, as_of, ptr = flat
@@ -520,7 +520,7 @@ def age(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, rule: int
                 _flush(block, row, ptr[first], out)
 
 
-@_kernel
+@kernel
 def carry(
     first: int, last: int, flat: Flat, values: Values, codes: Codes, n_codes: int, rule: int, out: Result
 ) -> None:
@@ -543,7 +543,7 @@ def carry(
                 _flush(block, row, ptr[first], out)
 
 
-@_kernel
+@kernel
 def last_code(first: int, last: int, flat: Flat, codes: Codes, out: Codes) -> None:
     """Keep the newest codes in a ring."""
     _, seen, indptr, as_of, ptr = flat
@@ -562,7 +562,7 @@ def last_code(first: int, last: int, flat: Flat, codes: Codes, out: Codes) -> No
                 out[back, row] = ring[(came - 1 - back) % n] if back < came else -1
 
 
-@_kernel
+@kernel
 def nth_last(first: int, last: int, flat: Flat, mask: Mask, out: Result) -> None:
     """Keep the newest times in a ring."""
     time, seen, indptr, as_of, ptr = flat
@@ -584,7 +584,7 @@ def nth_last(first: int, last: int, flat: Flat, mask: Mask, out: Result) -> None
 # ---- rhythm ------------------------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def gaps(first: int, last: int, flat: Flat, mask: Mask, out: Result) -> None:
     """Keep the moments of the gaps."""
     time, seen, indptr, as_of, ptr = flat
@@ -611,7 +611,7 @@ def gaps(first: int, last: int, flat: Flat, mask: Mask, out: Result) -> None:
             _write_gaps(out[:, row], came, newest - start, squares, longest, as_of[row] - newest)
 
 
-@_part
+@kernel_part
 def _write_gaps(row: Result, came: int, spanned: int, squares: float, longest: int, current: int) -> None:
     n = max(came - 1, 0)
     row[0] = n
@@ -625,7 +625,7 @@ def _write_gaps(row: Result, came: int, spanned: int, squares: float, longest: i
         row[4] = current / DAY
 
 
-@_kernel
+@kernel
 def days(first: int, last: int, flat: Flat, mask: Mask, day: Codes, share: bool, out: Result) -> None:
     """Count today's events, and keep the greatest such count."""
     _, seen, indptr, as_of, ptr = flat
@@ -652,7 +652,7 @@ def days(first: int, last: int, flat: Flat, mask: Mask, day: Codes, share: bool,
 # ---- states and depth --------------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def in_state(first: int, last: int, flat: Flat, codes: Codes, out: Result) -> None:
     """Keep when the present state began."""
     time, seen, indptr, as_of, ptr = flat
@@ -669,7 +669,7 @@ def in_state(first: int, last: int, flat: Flat, codes: Codes, out: Result) -> No
             out[0, row] = (as_of[row] - since) / DAY if state >= 0 else np.nan
 
 
-@_kernel
+@kernel
 def dwell(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, out: Result) -> None:
     """Keep the microseconds spent in each state that was left, exact as whole numbers."""
     time, seen, indptr, as_of, ptr = flat
@@ -695,7 +695,7 @@ def dwell(first: int, last: int, flat: Flat, codes: Codes, n_codes: int, out: Re
                 _flush(block, row, ptr[first], out)
 
 
-@_kernel
+@kernel
 def depth(first: int, last: int, flat: Flat, layers: Codes, lags: Ints, ordered: bool, out: Result) -> None:
     """Follow the depth once per lag."""
     time, seen, indptr, as_of, ptr = flat
@@ -712,7 +712,7 @@ def depth(first: int, last: int, flat: Flat, layers: Codes, lags: Ints, ordered:
                 out[k, row] = deep
 
 
-@_kernel
+@kernel
 def pair_codes(
     first: int, last: int, flat: Flat, codes: Codes, place: Codes, table: npt.NDArray[np.int32], out: Codes
 ) -> None:
@@ -732,7 +732,7 @@ def pair_codes(
 # ---- one thing after another -------------------------------------------------------------------------------
 
 
-@_kernel
+@kernel
 def followed(first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int, out: Result) -> None:
     """At each B, close the A's before it: this B is the first after each of them that no earlier B closed."""
     time, seen, indptr, as_of, ptr = flat
@@ -764,7 +764,7 @@ def followed(first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int, o
             out[4, row] = asks - answered_asks
 
 
-@_kernel
+@kernel
 def uptake(
     first: int, last: int, flat: Flat, a: Mask, b: Mask, within: int, shifts: Ints, farthest: int, out: Result
 ) -> None:
@@ -782,7 +782,7 @@ def uptake(
             out[2, row] /= shifts.size - 1
 
 
-@_part
+@kernel_part
 def _follow(
     lead: int, flat: Flat, a: Mask, b: Mask, within: int, shift: int, from_then_on: int, column: int, out: Result
 ) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from leadscore.features.kernels import _kernel, _part
+from leadscore.features.kernels import kernel, kernel_part
 from leadscore.labels import Flags
 from leadscore.model.base import Floats
 
@@ -81,7 +81,7 @@ def draw_means(who: Sequence[Places], sums: Sequence[Floats], counts: Sequence[F
 # ---- compiled passes: rows readiest first --------------------------------------------------------------------
 
 
-@_part
+@kernel_part
 def _tie(weights: Drawn, who: Places, hits: Flags, p: Floats, row: int, end: int) -> tuple[float, float, int]:
     """Weigh the rows that tie with `row`: all, those that hit, and where the next chance begins."""
     own, own_hits, level = 0.0, 0.0, p[row]
@@ -93,7 +93,7 @@ def _tie(weights: Drawn, who: Places, hits: Flags, p: Floats, row: int, end: int
     return own, own_hits, row
 
 
-@_part
+@kernel_part
 def _weigh(weights: Drawn, who: Places, first: int, end: int) -> float:
     total = 0
     for row in range(first, end):
@@ -101,7 +101,7 @@ def _weigh(weights: Drawn, who: Places, first: int, end: int) -> float:
     return float(total)
 
 
-@_kernel
+@kernel
 def sweep(
     drawn: Drawn,
     who: Places,
@@ -147,7 +147,7 @@ def sweep(
         sums[draw, HITS] = above
 
 
-@_kernel
+@kernel
 def work(
     drawn: Drawn, who: Places, hits: Flags, p: Floats, slots: Places, capacity: float, worked: Floats, met: Floats
 ) -> None:
@@ -170,7 +170,7 @@ def work(
                 left -= part * own
 
 
-@_kernel
+@kernel
 def recalibrate(
     drawn: Drawn, who: Places, hits: Flags, node: Places, share: Floats, z: Floats, slope: Floats, intercept: Floats
 ) -> None:
@@ -197,14 +197,14 @@ def recalibrate(
                 _, slope[draw] = _fit(z, mass, met, intercept[draw], fixed=False)
 
 
-@_part
+@kernel_part
 def _overlap(mass: Floats, met: Floats) -> bool:
     """Say whether no logit parts hits from misses; where one does, the likelihood has no maximum."""
     hits, misses = np.flatnonzero(met > 0), np.flatnonzero(mass - met > 0)
     return bool(misses[0] < hits[-1] and hits[0] < misses[-1])
 
 
-@_part
+@kernel_part
 def _fit(z: Floats, mass: Floats, met: Floats, intercept: float, fixed: bool) -> tuple[float, float]:
     """Fit logit P = a + b z by Newton's method, from b = 1, which stays when fixed.
 
@@ -232,7 +232,7 @@ def _fit(z: Floats, mass: Floats, met: Floats, intercept: float, fixed: bool) ->
     return np.nan, np.nan
 
 
-@_part
+@kernel_part
 def _likelihood(
     z: Floats, mass: Floats, met: Floats, a: float, b: float
 ) -> tuple[float, float, float, float, float, float]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from leadscore.model.calibrate import logit
-from leadscore.model.evaluate import METRICS, captured, judge, measure
+from leadscore.model.evaluate import METRICS, judge, measure
 from leadscore.model.resample import draw_leads
 from reference.evaluate_reference import figures
 
@@ -95,28 +95,6 @@ def test_capacity_is_used_up_slot_by_slot():
     assert judge(HITS, P, slots, 99)["lift_at_capacity"] == pytest.approx(1)
     tenth = judge(HITS, P, slots, None)
     assert tenth["capture_at_capacity"] == pytest.approx(1 / 3)  # half a lead of each slot, twice a hit
-
-
-@pytest.mark.parametrize(
-    ("hits", "p", "top", "expected"),
-    [
-        ("101", [0.9, 0.8, 0.7], 1, 1),
-        ("101", [0.9, 0.8, 0.7], 2, 1),
-        ("101", [0.9, 0.8, 0.7], 3, 2),
-        ("101", [0.9, 0.8, 0.7], 99, 2),
-        ("101", [0.9, 0.8, 0.7], 0, 0),
-        ("101", [0.9, 0.8, 0.7], 0.5, 0.5),
-        ("101", [0.5, 0.5, 0.5], 1, 2 / 3),  # whoever ties at the edge counts by share
-        ("101", [0.9, 0.5, 0.5], 2, 1.5),
-        ("1001", [0.9, 0.5, 0.5, 0.5], 2.5, 1 + 1.5 / 3),
-        ("", [], 1, 0),
-    ],
-)
-def test_captured(hits, p, top, expected):
-    flags = np.array([mark == "1" for mark in hits], bool)
-    assert captured(flags, np.array(p), top) == pytest.approx(expected)
-    backwards = slice(None, None, -1)
-    assert captured(flags[backwards], np.array(p)[backwards], top) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("hits", [np.zeros(10, bool), np.ones(10, bool), np.zeros(0, bool)])

@@ -150,20 +150,6 @@ def measure_ranking(hits: Flags, p: Floats, who: Places, drawn: Drawn) -> dict[s
     }
 
 
-def captured(hits: Flags, p: Floats, top: float) -> float:
-    """Return how many hits the `top` rows of highest p hold; rows that tie at the edge count by their share.
-
-    >>> captured(np.array([True, False, True]), np.array([.9, .5, .5]), 2)
-    1.5
-    """
-    top = min(top, len(p))
-    if top <= 0:
-        return 0.0
-    edge = np.sort(p)[::-1][int(np.ceil(top)) - 1]
-    above, at = p > edge, p == edge
-    return float(hits[above].sum() + hits[at].sum() * (top - above.sum()) / at.sum())
-
-
 def _at_capacity(
     hits: Flags, p: Floats, as_of: Moments, capacity: int | None, who: Places, drawn: Drawn
 ) -> tuple[Floats, Floats]:

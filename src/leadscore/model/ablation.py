@@ -16,6 +16,7 @@ from leadscore.model.base import Floats
 from leadscore.model.calibrate import log_losses
 from leadscore.model.evaluate import judge
 from leadscore.model.learn import Gathered, Reader, draft, fit, gather
+from leadscore.model.resample import draw_leads, draw_means, number_leads
 from leadscore.model.split import Split
 from leadscore.model.train import Examples, assemble
 
@@ -227,24 +228,15 @@ def bootstrap(paired: Sequence[tuple[Trial, Trial]], seed: int) -> Floats:
     deviation is that of 300 draws. An origin after which nobody converted within a horizon has no log-loss, and is left
     out there as it is from the means; NaN where that leaves none.
     """
-    leads = sorted({lead for trial, _ in paired for lead in trial.lead_id})
-    place = {lead: row for row, lead in enumerate(leads)}
-    chance = np.random.default_rng(seed)
-    horizons = paired[0][0].losses.shape[1] if paired else 0
-    rows = [np.array([place[lead] for lead in trial.lead_id], dtype=np.int64) for trial, _ in paired]
-    judged = np.array([[np.isfinite(figures["log_loss"]) for figures in trial.figures] for trial, _ in paired])
-    found = np.full((_RESAMPLES, horizons), np.nan)
-    for draw in range(_RESAMPLES if leads else 0):
-        drawn = np.bincount(chance.integers(len(leads), size=len(leads)), minlength=len(leads)).astype(np.float64)
-        changes = [
-            _ratio(drawn[own] @ (trial.losses - whole.losses), drawn[own] @ trial.counts)
-            for own, (trial, whole) in zip(rows, paired, strict=True)
-        ]
-        found[draw] = _ratio(np.where(judged, changes, 0.0).sum(axis=0), judged.sum(axis=0))
-    spread: Floats = np.std(found, axis=0)
+    if not paired:
+        return np.zeros(0)
+    number, who = number_leads([trial.lead_id for trial, _ in paired])
+    judged = [[np.isfinite(figures["log_loss"]) for figures in trial.figures] for trial, _ in paired]
+    means = draw_means(
+        who,
+        [trial.losses - whole.losses for trial, whole in paired],
+        [np.where(own, trial.counts, 0.0) for own, (trial, _) in zip(judged, paired, strict=True)],
+        draw_leads(number, _RESAMPLES, seed),
+    )
+    spread: Floats = np.std(means, axis=0)
     return spread
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    ratio: Floats = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
-    return ratio

@@ -60,6 +60,19 @@ def test_a_row_that_weighs_is_the_row_as_many_times():
     assert not np.allclose(weighed.coef, fit_base(x, hits, teaches, skewed, free, 0.005).coef, atol=1e-3)
 
 
+def test_rows_may_weigh_otherwise_in_the_scaling():
+    x, hits = _examples()
+    even, weight = np.ones(len(x)), np.linspace(0.1, 1.9, len(x))
+    free = (np.zeros(3, np.bool_), np.zeros(3, np.int8))
+    base = fit_base(x, hits, np.ones_like(hits), *free, 0.005, weight, scaled_by=even)
+    plain, weighed = _fit(x, hits, 0, 0, 0), _fit(x, hits, 0, 0, 0, weight=weight)
+    assert np.array_equal(base.mean, plain.mean)
+    assert np.array_equal(base.sd, plain.sd)
+    other = LogisticRegression(C=1 / (0.005 * ROWS), tol=1e-8).fit(base.scale(x), hits[:, 0], weight)
+    np.testing.assert_allclose(base.coef, other.coef_, atol=1e-4)
+    assert not np.array_equal(base.mean, weighed.mean)
+
+
 def test_rows_are_scaled_block_by_block_as_if_at_once(monkeypatch):
     x, hits, teaches = _gaps(*_examples())
     teaches[:7] = False  # a block that teaches nothing

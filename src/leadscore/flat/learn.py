@@ -8,7 +8,7 @@ see how many rows back each lies; asked about a lead, they answer as of now.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from leadscore.flat.columns import Encoding, Ints, Texts, encode, settle
 from leadscore.flat.lessons import Lessons
 from leadscore.labels import Flags
 from leadscore.model.backtest import MODEL, Cohort, summarise, tabulate
-from leadscore.model.base import Base, Floats, _fit_output, _scaling, fit_base
+from leadscore.model.base import Base, Directions, Floats, fit_base
 from leadscore.model.fitted import Fitted
 from leadscore.model.train import fit_trees, penalties, stack
 
@@ -85,7 +85,7 @@ def _fit(matrix: Matrix, hits: Flags, weight: Floats, config: FlatConfig, *, age
     seen = matrix.copy()
     if aged:
         seen[:, -1] = 0.0  # the same in each row: the base leaves it out
-    base, directions = _fit_base(seen, hits, weight, config.model.base_l2), np.zeros(matrix.shape[1], dtype=np.int8)
+    base, directions = _fit_base(seen, hits, weight, config.model.base_l2), _no_directions(matrix)
     start = base.margins(matrix)[:, 0]
     stacked = stack(matrix, [np.arange(len(hits))])
     return Fitted("per_horizon", base, fit_trees(stacked, hits, start, weight, directions, config.model, config.seed))
@@ -94,15 +94,17 @@ def _fit(matrix: Matrix, hits: Flags, weight: Floats, config: FlatConfig, *, age
 def _fit_base(matrix: Matrix, hits: Flags, weight: Floats, strength: float) -> Base:
     """Fit the base by weight, on features scaled without: what hardly moved lately must not look wide and fast."""
     taught = (hits[:, None], np.ones((len(hits), 1), dtype=np.bool_))
-    (penalty,) = penalties(taught, weight, np.arange(len(hits)).astype(object), strength)
-    scaling = _scaling(matrix, np.ones(len(hits)), _no_flags(matrix))
-    z = scaling.scale(matrix)
-    intercept, coef = _fit_output(z, hits, weight, np.zeros(z.shape[1], dtype=np.int8), penalty)
-    return replace(scaling, intercept=np.array([intercept]), coef=coef[None, :])
+    penalty = penalties(taught, weight, np.arange(len(hits)).astype(object), strength)
+    skewed, directions = _no_flags(matrix), _no_directions(matrix)
+    return fit_base(matrix, *taught, skewed, directions, penalty, weight, scaled_by=np.ones(len(hits)))
 
 
 def _no_flags(matrix: Matrix) -> Flags:
     return np.zeros(matrix.shape[1], dtype=np.bool_)
+
+
+def _no_directions(matrix: Matrix) -> Directions:
+    return np.zeros(matrix.shape[1], dtype=np.int8)
 
 
 # ---- judging -------------------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ def judge_fold(lessons: Lessons, fold: Fold, config: FlatConfig, number: int) ->
 
 def _baselines(matrix: Matrix, hits: Flags, asked: Matrix, config: FlatConfig) -> dict[str, Floats]:
     outcomes, teaches = hits[:, None], np.ones((len(hits), 1), dtype=np.bool_)
-    skewed, directions = _no_flags(matrix), _no_flags(matrix).astype(np.int8)
+    skewed, directions = _no_flags(matrix), _no_directions(matrix)
     even, rate = np.ones(len(hits)), float(hits.mean())
     with threadpool_limits(1):  # sums of several threads depend on their number
         logit = fit_base(matrix, outcomes, teaches, skewed, directions, (_PENALTY,), even)

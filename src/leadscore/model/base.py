@@ -109,6 +109,7 @@ def fit_base(
     directions: Directions,
     penalty: float | Sequence[float],
     weight: Floats | None = None,
+    scaled_by: Floats | None = None,
 ) -> Base:
     """Fit the base on the rows that teach, output by output.
 
@@ -121,13 +122,14 @@ def fit_base(
             the margin goes this way with the value, too. A feature with a direction is never missing.
         penalty: L2 penalty λ on the mean loss (see `_loss`), one for all outputs or one for each.
         weight: How many rows each row stands for; one when not given.
+        scaled_by: The same for the scaling alone; `weight` when not given.
     """
     assert not np.isnan(matrix[:, directions != 0]).any(), "a feature with a direction is never missing"
     weight = np.ones(len(matrix)) if weight is None else weight
     taught = teaches.any(axis=1)
     # One thread, here and below, because sums of several threads depend on their number.
     with threadpool_limits(1):
-        scaling = _scaling(matrix, np.where(taught, weight, 0.0), skewed)
+        scaling = _scaling(matrix, np.where(taught, weight if scaled_by is None else scaled_by, 0.0), skewed)
     z = scaling.scale(matrix)
     signs = np.concatenate([directions, np.zeros(len(scaling.flagged), dtype=np.int8)])
     fitted: list[tuple[float, Floats]] = []

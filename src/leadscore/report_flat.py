@@ -17,6 +17,7 @@ _NAMES = {
     "lightgbm": "the same trees alone",
     "prior": "rate of the rows before",
 }
+_MEANT = {True: "yes", False: "no"}
 _BOUNDED = {"auc": "AUC", "alift": "ALIFT", "log_loss": "log-loss"}
 _PLAIN = {"lift_at_10": "lift 10 %", "brier": "Brier", "ece": "ECE", "calibration_slope": "slope"}
 
@@ -28,10 +29,17 @@ def show_training(result: FlatTraining) -> None:
         f"Model {result.version}, trained on {facts['taught_rows']:,} of {facts['rows']:,} leads, "
         f"{facts['yes']:,} of which said yes; {len(facts['columns'])} columns, {facts['features']} features."
     )
+    _show_answers(facts["target"])
     if judged is not None:
         _show_judged(judged)
     _say_what_to_mind(len(result.warnings))
     _say(f"Files: {result.path}")
+
+
+def _show_answers(target: Mapping[str, Any]) -> None:
+    told = [f"{answer['word']!r} ({answer['rows']:,}) means {_MEANT[answer['yes']]}" for answer in target["most"]]
+    more = target["words"] - len(told)
+    _say(f"Column {target['column']}: {', '.join([*told, *([f'{more:,} more words'] if more else [])])}.")
 
 
 def _show_judged(judged: Mapping[str, Any]) -> None:

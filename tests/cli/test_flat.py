@@ -70,6 +70,9 @@ def test_a_training_says_what_such_data_cannot_show_and_how_good_the_model_is(ma
     assert {*judged["figures"]} == {"model", "logit_all", "lightgbm", "prior"}
     assert judged["figures"]["model"]["rows"] == 200
     assert {"alift", "log_loss", "calibration_slope"} <= {*judged["figures"]["model"]["intervals"]}
+    assert [(answer["word"], answer["yes"]) for answer in told["facts"]["target"]["most"]] == [
+        *(("no", False), ("yes", True)),
+    ]
     assert told["facts"]["columns"] == {"job": "words", "age": "number", "size": "number"}
     assert {path.name for path in (made.folder / "models" / "flat" / told["version"]).iterdir()} == {
         *("bundle.json", "trees.txt"),
@@ -124,6 +127,7 @@ def test_who_has_said_yes_is_not_on_the_list(project):
 FILES = {
     "a column is missing": (lambda rows: [_without(row, "age") for row in rows], 3, "no column 'age'"),
     "numbers became words": (lambda rows: [row | {"age": f"{row['age']} y"} for row in rows], 3, "50 of 50 values are"),
+    "yes in capitals": (lambda rows: [row | {"y": "YES"} for row in rows], 3, "found 'YES' (50 rows)"),
     "a lead twice": (lambda rows: [*rows, rows[0]], 3, "1 leads have more than one row"),
     "another column": (lambda rows: [row | {"shoe": 44} for row in rows], 0, "not looked at: shoe"),
     "other words": (
@@ -254,6 +258,12 @@ def test_rows_that_cannot_be_read_are_counted_or_too_many(project):
 ROWS = answers(400, seed=1)
 DEGENERATE = {
     "no rows": ([], 3, "yes 0 times"),
+    "yes in two cases": ([row | {"y": ("Yes", row["y"])[n % 2]} for n, row in enumerate(ROWS)], 3, "found 'Yes' (200"),
+    "answers that are open": (
+        [row | {"y": ("pending", row["y"])[n % 2]} for n, row in enumerate(ROWS)],
+        0,
+        "2 words of column y mean no: 'pending' (200), 'no' (",
+    ),
     "ten rows": (ROWS[:10], 3, "needed 20 of each"),
     "nobody says yes": ([row | {"y": "no"} for row in ROWS], 3, "says yes 0 times"),
     "everybody says yes": ([row | {"y": "yes"} for row in ROWS], 3, "no 0 times"),

@@ -10,6 +10,7 @@ import pytest
 from leadscore.config.flat import Flat, FlatConfig, FlatModel, read_flat_config
 from leadscore.errors import ConfigError, DataError, StateError
 from leadscore.flat import shelf
+from leadscore.flat.answers import answers_of, several_mean_no, tell_answers
 from leadscore.flat.bundle import finish, read_bundle
 from leadscore.flat.columns import MIN_CATEGORY, Texts, encode, kind_of, settle
 from leadscore.flat.learn import _weight, judge_fold, learn, plan_folds, tell
@@ -145,6 +146,10 @@ REFUSED = {
     "nobody says yes": (lambda c: c | {"y": texts(*["no"] * 100)}, "says yes 0 times and no 100 times"),
     "everybody says yes": (lambda c: c | {"y": texts(*["yes"] * 100)}, "says yes 100 times and no 0 times"),
     "yes is another word": (lambda c: c | {"y": texts(*["oui", "non"] * 50)}, "in 2 different words"),
+    "a yes in another case": (
+        lambda c: c | {"y": texts(*["yes", "no", "Yes", "no", "YES "] * 20)},
+        r"'YES ' \(20 rows\), 'Yes' \(20 rows\), .* says 'yes'; .*Write `positive: \[\"yes\", \"YES \", \"Yes\"\]`",
+    ),
     "a lead twice": (lambda c: c | {"id": texts(*["a"] * 2, *map(str, range(98)))}, "1 leads have more than one row"),
     "a lead without a name": (lambda c: c | {"id": texts(None, *map(str, range(99)))}, "1 rows name no lead"),
     "a row without a place": (lambda c: c | {"at": texts(None, *map(str, range(99)))}, "1 rows without a value"),
@@ -166,6 +171,36 @@ def test_what_cannot_teach_is_refused_in_words(name):
     change, told = REFUSED[name]
     with pytest.raises(DataError, match=told):
         gather(change(export(100)), project())
+
+
+def test_the_words_of_the_target_are_told_and_several_that_mean_no_are_a_warning():
+    target = texts(*["no"] * 9, *["pending"] * 3, *["won"] * 5, *["yes"] * 5, "?" * 60, None)
+    answers = answers_of(target, project(positive=["yes", "won"]).flat)
+    assert tell_answers(answers, "y") == {
+        "column": "y",
+        "words": 5,
+        "most": [
+            {"word": "no", "rows": 9, "yes": False},
+            {"word": "won", "rows": 5, "yes": True},
+            {"word": "yes", "rows": 5, "yes": True},
+            {"word": "pending", "rows": 3, "yes": False},
+            {"word": "?" * 39 + "…", "rows": 1, "yes": False},
+        ],
+    }
+    (warning,) = several_mean_no(answers, "y")
+    assert f"3 words of column y mean no: 'no' (9), 'pending' (3), '{'?' * 39}…' (1). One" in warning
+    assert several_mean_no([answer for answer in answers if answer.yes or answer.word == "no"], "y") == []
+
+
+def test_of_a_target_that_is_no_list_of_answers_only_the_configured_words_are_told():
+    names = answers_of(texts("yes", *(f"Ann {number}" for number in range(60))), project().flat)
+    assert tell_answers(names, "y")["most"] == [{"word": "yes", "rows": 1, "yes": True}]
+    assert several_mean_no(names, "y") == [
+        "60 different words of column y mean no, too many to name: is flat.target right?"
+    ]
+    few = several_mean_no(names[:12], "y")[0]
+    assert "12 words of column y mean no: 'Ann 0' (1), " in few
+    assert "and 2 more. One" in few
 
 
 def test_in_order_every_row_is_judged_by_rows_before_it():

@@ -10,6 +10,7 @@ import numpy as np
 
 from leadscore.config.flat import Flat, FlatConfig
 from leadscore.errors import DataError
+from leadscore.flat.answers import Answer, answers_of, says_yes
 from leadscore.flat.columns import Ints, Kind, Texts, kind_of
 from leadscore.labels import Flags
 
@@ -25,6 +26,7 @@ class Lessons:
         columns: What is known, by name.
         kinds: What each column is, in the order of the matrix.
         hits: Whether the answer is yes.
+        answers: The words of the target, the most frequent first.
         ordered: The rows are in the order of time.
         silent: Columns that say nothing: empty, or the same in each row.
         undecided: How many leads had no answer and are left out.
@@ -34,6 +36,7 @@ class Lessons:
     columns: Mapping[str, Texts]
     kinds: Mapping[str, Kind]
     hits: Flags
+    answers: Sequence[Answer]
     ordered: bool
     silent: tuple[str, ...] = ()
     undecided: int = 0
@@ -71,6 +74,7 @@ def gather(columns: Mapping[str, Texts], config: FlatConfig) -> Lessons:
         columns={name: told[name] for name in kinds},
         kinds=kinds,
         hits=hits,
+        answers=answers_of(target, settings),
         ordered=settings.order is not None,
         silent=tuple(name for name in told if name not in kinds),
         undecided=len(order) - len(rows),
@@ -99,13 +103,6 @@ def named(texts: Texts, column: str) -> list[str]:
             "Name the right column as flat.lead_id, or leave one row of each lead.",
         )
     return [texts.words[code] for code in texts.codes.tolist()]
-
-
-def says_yes(target: Texts, settings: Flat) -> Flags:
-    """Tell which rows say yes; a row without an answer does not."""
-    yes = np.array([*(word in settings.positive for word in target.words), False], dtype=np.bool_)
-    flags: Flags = yes[target.codes]
-    return flags
 
 
 def _refuse_too_few(hits: Flags, target: Texts, settings: Flat) -> None:

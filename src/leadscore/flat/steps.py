@@ -18,9 +18,10 @@ from leadscore.config.flat import FlatConfig
 from leadscore.delivery.files import Slot, deliver, point_latest, read_manifest
 from leadscore.errors import DataError, GateError
 from leadscore.flat import shelf
+from leadscore.flat.answers import says_yes, several_mean_no, tell_answers
 from leadscore.flat.bundle import FlatBundle, finish
 from leadscore.flat.learn import ANSWER, judge_fold, plan_folds, tell
-from leadscore.flat.lessons import Lessons, feature_names, gather, named, says_yes
+from leadscore.flat.lessons import Lessons, feature_names, gather, named
 from leadscore.flat.score import compare, rank, score_leads
 from leadscore.flat.table import Ask, Table, read_table
 from leadscore.model.backtest import Cohort
@@ -95,7 +96,7 @@ def train_flat(config: FlatConfig) -> FlatTraining:
     with stage("Reading the export"):
         table = _read(config, config.flat.files)
         lessons = gather(table.columns, config)
-    warnings += _warn([*_odd(table, config), *_left_out(lessons)])
+    warnings += _warn([*_odd(table, config), *_left_out(lessons, config)])
     with stage("Looking for leaks"):
         leaks = _guarded(lessons, config)
     folds = plan_folds(len(lessons), config, ordered=lessons.ordered)
@@ -163,9 +164,9 @@ def _odd(table: Table, config: FlatConfig) -> list[str]:
     return broken + ([f"Columns of the file that are not looked at: {', '.join(extra)}."] if extra else [])
 
 
-def _left_out(lessons: Lessons) -> list[str]:
-    """Say what teaches nothing."""
-    told = []
+def _left_out(lessons: Lessons, config: FlatConfig) -> list[str]:
+    """Say what teaches nothing, and what may teach the wrong."""
+    told = several_mean_no(lessons.answers, config.flat.target)
     if lessons.silent:
         told.append(f"Columns that say nothing, empty or always the same: {', '.join(lessons.silent)}.")
     if lessons.undecided:
@@ -202,6 +203,7 @@ def _train(
         "rows": len(lessons),
         "yes": int(lessons.hits.sum()),
         "undecided": lessons.undecided,
+        "target": tell_answers(lessons.answers, config.flat.target),
         "broken": table.broken,
         "columns": dict(lessons.kinds),
         "silent": list(lessons.silent),

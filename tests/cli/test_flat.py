@@ -268,6 +268,11 @@ DEGENERATE = {
     "nobody says yes": ([row | {"y": "no"} for row in ROWS], 3, "says yes 0 times"),
     "everybody says yes": ([row | {"y": "yes"} for row in ROWS], 3, "no 0 times"),
     "all yes come first": (sorted(ROWS, key=lambda row: row["y"], reverse=True), 0, "no dates"),
+    "hardly an order": (
+        [row | {"at": max(100, row["at"])} for row in ROWS],
+        0,
+        "25% of the rows have one and the same value in column at",
+    ),
     "a constant column": ([row | {"job": "baker"} for row in ROWS], 0, "say nothing, empty or always the same: job"),
     "constants only": ([row | {"job": "b", "age": 1, "size": ""} for row in ROWS], 3, "Nothing to learn from"),
     "a word to each row": ([row | {"job": f"job-{row['id']}"} for row in ROWS], 0, "no dates"),

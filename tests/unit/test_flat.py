@@ -106,6 +106,11 @@ ORDERS = {
     "numbers": (["10", "9", "2", "9"], [2, 1, 3, 0]),
     "numbers beyond float32": (["1700000000003", "1700000000001", "1700000000002", "1700000000000"], [3, 1, 2, 0]),
     "moments": (["2026-01-10", "2026-01-09T08:00", "2025-12-31", "2026-01-09"], [2, 3, 1, 0]),
+    "moments of several zones": (
+        ["2026-01-09T09:00Z", "2026-01-09 10:30+02:00", "2026-01-09 11:00", "2026-01-09T05:00-05:00"],
+        [1, 0, 3, 2],
+    ),
+    "months": (["2026-10", "2026-02", "2025-12", "2026-09"], [2, 1, 3, 0]),
 }
 
 
@@ -132,6 +137,13 @@ def _key(word, values, ranks):
     return min(ranks[row] for row, value in enumerate(values) if value == word)
 
 
+def test_the_most_frequent_moment_is_counted_by_what_it_says():
+    """A day and its midnight are one."""
+    moments = ["2026-01-01", "2026-01-01T00:00", *(f"2026-02-{day:02}" for day in range(1, 9))] * 10
+    assert gather(export(100) | {"at": texts(*moments)}, project()).tied == 0.2
+    assert gather(export(100), project(order=None)).tied == 0
+
+
 def test_a_lead_without_an_answer_teaches_nothing():
     columns = export(100)
     undecided = texts(*(None if row < 30 else word for row, word in enumerate(_words(columns["y"]))))
@@ -152,9 +164,22 @@ REFUSED = {
     ),
     "a lead twice": (lambda c: c | {"id": texts(*["a"] * 2, *map(str, range(98)))}, "1 leads have more than one row"),
     "a lead without a name": (lambda c: c | {"id": texts(None, *map(str, range(99)))}, "1 rows name no lead"),
-    "a row without a place": (lambda c: c | {"at": texts(None, *map(str, range(99)))}, "1 rows without a value"),
-    "an order of two kinds": (lambda c: c | {"at": texts("May", *map(str, range(99)))}, "99 are numbers"),
-    "days first": (lambda c: c | {"at": texts(*["31/01/2026", "01/02/2026"] * 50)}, "2 dates that begin with the day"),
+    "a row without a place": (lambda c: c | {"at": texts(None, *map(str, range(99)))}, "1 rows have no value"),
+    "an order of two kinds": (
+        lambda c: c | {"at": texts("2026-01-01", *map(str, range(99)))},
+        "of 100 different values 99 are numbers, 1 are ISO 8601 moments and 0 are neither",
+    ),
+    "names of months": (lambda c: c | {"at": texts(*["Jan", "Feb", "Mar", "Apr"] * 25)}, "and 4 are neither"),
+    "months and days of one digit": (
+        lambda c: c | {"at": texts(*["2026-1-5", "2026-10-01"] * 50)},
+        "1 are ISO 8601 moments and 1 are neither; .* Write moments as 2026-01-05",
+    ),
+    "days first": (lambda c: c | {"at": texts(*["31/01/2026", "01/02/2026"] * 50)}, "and 2 are neither"),
+    "always the same moment": (
+        # One is missing an answer, so its moment orders nothing.
+        lambda c: c | {"at": texts("2025", *["2026"] * 99), "y": texts(None, *_words(c["y"])[1:])},
+        "one value in all 99 rows with an answer",
+    ),
     "the same everywhere": (
         lambda c: c | {name: texts(*["x"] * 100) for name in ("job", "age", "size")},
         "Nothing to learn from: each of the 3 columns",

@@ -13,8 +13,10 @@ from leadscore.errors import DataError
 from leadscore.flat.answers import Answer, answers_of, says_yes
 from leadscore.flat.columns import Ints, Kind, Texts, kind_of
 from leadscore.labels import Flags
+from leadscore.model.base import Floats
+from leadscore.timeline import parse_moment
 
-_DAY_FIRST = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b")
+_MONTH = re.compile(r"\d{4}-\d{2}")  # ISO 8601, but not Python's
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Lessons:
         kinds: What each column is, in the order of the matrix.
         hits: Whether the answer is yes.
         answers: The words of the target, the most frequent first.
-        ordered: The rows are in the order of time.
+        ordered: The rows are in the order of time; those of the same time as they came.
+        tied: Which share of the rows has the most frequent time; 0 without an order.
         silent: Columns that say nothing: empty, or the same in each row.
         undecided: How many leads had no answer and are left out.
     """
@@ -38,6 +41,7 @@ class Lessons:
     hits: Flags
     answers: Sequence[Answer]
     ordered: bool
+    tied: float = 0.0
     silent: tuple[str, ...] = ()
     undecided: int = 0
 
@@ -58,10 +62,14 @@ def gather(columns: Mapping[str, Texts], config: FlatConfig) -> Lessons:
     settings = config.flat
     lead_id = named(columns[settings.lead_id], settings.lead_id)
     target = columns[settings.target]
-    order = _order(columns[settings.order], settings.order) if settings.order else np.arange(len(target))
-    rows = order[~target.missing[order]]
-    hits = says_yes(target, settings)[rows]
-    _refuse_too_few(hits, target, settings)
+    rows = np.flatnonzero(~target.missing)
+    yes = says_yes(target, settings)
+    _refuse_too_few(yes[rows], target, settings)
+    tied = 0.0
+    if settings.order:
+        times = _times(columns[settings.order], settings.order)[rows]
+        tied = _largest_tie(times, settings.order)
+        rows = rows[np.argsort(times, kind="stable")]
     told = {name: columns[name].take(rows) for name in feature_names(columns, settings)}
     kinds = {name: kind for name, texts in told.items() if (kind := kind_of(texts)) is not None}
     if not kinds:
@@ -73,11 +81,12 @@ def gather(columns: Mapping[str, Texts], config: FlatConfig) -> Lessons:
         lead_id=[lead_id[row] for row in rows],
         columns={name: told[name] for name in kinds},
         kinds=kinds,
-        hits=hits,
+        hits=yes[rows],
         answers=answers_of(target, settings),
         ordered=settings.order is not None,
+        tied=tied,
         silent=tuple(name for name in told if name not in kinds),
-        undecided=len(order) - len(rows),
+        undecided=len(target) - len(rows),
     )
 
 
@@ -117,24 +126,27 @@ def _refuse_too_few(hits: Flags, target: Texts, settings: Flat) -> None:
         )
 
 
-def _order(texts: Texts, column: str) -> Ints:
-    """Return the rows, oldest first; rows of the same moment stay as they came.
+def _times(texts: Texts, column: str) -> Floats | Ints:
+    """Read when each row was: its number, or its moment in microseconds; without a zone it is UTC.
 
     Raises:
-        DataError: a row without a place, or texts that do not sort as time goes.
+        DataError: a row without a value, or values that are neither all numbers nor all ISO 8601 moments.
     """
     words = texts.words
     numbers = np.array([_number(word) for word in words], dtype=np.float64)
     finite = np.isfinite(numbers)
-    day_first = sum(bool(_DAY_FIRST.match(word)) for word in words)
-    if texts.missing.any() or (finite.any() and not finite.all()) or day_first:
+    moments = [_moment(word) for word in words]
+    # 20260105 is both; a number sorts alike.
+    dated = np.array([moment is not None for moment in moments], dtype=np.bool_) & ~finite
+    if texts.missing.any() or not (finite.all() or dated.all()):
         raise DataError(
-            f"Column {column} gives no order: {int(texts.missing.sum()):,} rows without a value, and of {len(words):,} "
-            f"different values {int(finite.sum()):,} are numbers and {day_first:,} dates that begin with the day.",
-            "Give all rows a number, or moments such as 2026-01-31; or leave flat.order out.",
+            f"Column {column} gives no order: {int(texts.missing.sum()):,} rows have no value, and of {len(words):,} "
+            f"different values {int(finite.sum()):,} are numbers, {int(dated.sum()):,} are ISO 8601 moments and "
+            f"{int((~finite & ~dated).sum()):,} are neither; expected all of them to be one or the other.",
+            "Write moments as 2026-01-05 or 2026-01-05T08:30:00Z, or number the rows in time; or leave flat.order out.",
         )
-    keys = numbers if finite.all() else np.argsort(np.argsort(np.array(words, dtype=object)))
-    return np.argsort(keys[texts.codes], kind="stable")
+    times: Floats | Ints = numbers if finite.all() else np.array(moments, dtype=np.int64)
+    return times[texts.codes]
 
 
 def _number(text: str) -> float:
@@ -142,3 +154,26 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return np.nan
+
+
+def _moment(text: str) -> int | None:
+    try:
+        return parse_moment(f"{text}-01" if _MONTH.fullmatch(text) else text, "UTC")
+    except (ValueError, OverflowError):
+        return None
+
+
+def _largest_tie(times: Floats | Ints, column: str) -> float:
+    """Return which share of the rows has the most frequent time.
+
+    Raises:
+        DataError: all have the same.
+    """
+    different, rows = np.unique(times, return_counts=True)
+    if len(different) == 1:
+        raise DataError(
+            f"Column {column} gives no order: it has one value in all {len(times):,} rows with an answer; expected "
+            "one that rises with time.",
+            "Name another column as flat.order, or leave it out.",
+        )
+    return float(rows.max() / len(times))

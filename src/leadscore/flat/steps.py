@@ -54,6 +54,11 @@ _AT_RANDOM = (
     "Judged on a random split, for there is no order column. That flatters: rows of one week lie on both sides, and "
     "what changed between weeks is not seen. Expect less of a real list, or name a column as flat.order."
 )
+_TIED = 0.2
+_HARDLY_ORDERED = (
+    "{share} of the rows have one and the same value in column {order}: which of them came first is not known, and "
+    "they are judged as they stand in the file."
+)
 _BETTER = "Where the interactions behind it have dates, bring those instead: `leadscore init`."
 
 
@@ -167,6 +172,8 @@ def _odd(table: Table, config: FlatConfig) -> list[str]:
 def _left_out(lessons: Lessons, config: FlatConfig) -> list[str]:
     """Say what teaches nothing, and what may teach the wrong."""
     told = several_mean_no(lessons.answers, config.flat.target)
+    if lessons.tied > _TIED:
+        told.append(_HARDLY_ORDERED.format(share=f"{lessons.tied:.0%}", order=config.flat.order))
     if lessons.silent:
         told.append(f"Columns that say nothing, empty or always the same: {', '.join(lessons.silent)}.")
     if lessons.undecided:

@@ -14,6 +14,7 @@ from leadscore.config.yaml_file import Lines, parse_yaml
 from leadscore.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -42,10 +43,11 @@ def read_shape(path: Path, shape: type[Shape]) -> tuple[Shape, Lines]:
     `${NAME}` and `${NAME:-default}` in a value stand for the environment's variable.
 
     Raises:
-        ConfigError: the file is absent, is no YAML, or breaks the shape; the message lists every mistake with its
-            line, its key path and the nearest known key.
+        ConfigError: the file is absent, is no YAML, is of the other kind of data, or breaks the shape; then the message
+            lists every mistake with its line, its key path and the nearest known key.
     """
     settings, lines = parse_yaml(_read(path), path)
+    _refuse_the_other(path, settings, shape)
     unset: list[Mistake] = []
     settings = _expand(settings, (), unset)
     if "root" in settings:
@@ -60,6 +62,23 @@ def read_shape(path: Path, shape: type[Shape]) -> tuple[Shape, Lines]:
     if mistakes:
         raise ConfigError(_report(path, mistakes, lines))
     return config, lines
+
+
+_DATA = {"sources": "dated interactions", "flat": "a flat export"}
+_WAY_OUT = {
+    "sources": "Leave --flat out, or name another file with -c.",
+    "flat": "It is for `leadscore train --flat` and `leadscore score --flat`; other commands need dated interactions.",
+}
+
+
+def _refuse_the_other(path: Path, settings: Mapping[str, Any], shape: type[BaseModel]) -> None:
+    """Say that a file is of the other kind of data, for every key of it would be a mistake."""
+    own, other = sorted(_DATA, key=lambda key: key not in shape.model_fields)
+    if other in settings and own not in settings:
+        raise ConfigError(
+            f"{path}: found the configuration of {_DATA[other]} (`{other}`), expected one of {_DATA[own]} (`{own}`).",
+            _WAY_OUT[other],
+        )
 
 
 def _read(path: Path) -> str:

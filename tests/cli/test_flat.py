@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from cli.commands import SETTINGS as DATED
 from cli.commands import TRACKED, Project, command, csv
 from conftest import ROOT
 from leadscore.registry import shelf
@@ -101,7 +102,8 @@ def test_the_dated_score_takes_no_notice_of_a_flat_model(project):
     assert shelf.kept(project.folder / "models") == []
     dated = project("score")
     assert dated.code == 2
-    assert "flat: unknown key 'flat'" in dated.error[0]
+    assert "found the configuration of a flat export (`flat`), expected one of dated inter" in dated.error[0]
+    assert "`leadscore score --flat`" in dated.error[1]
     assert command("train", "--flat", "-c", "examples/none.yaml").code == 2
 
 
@@ -156,6 +158,23 @@ def test_a_file_that_is_not_as_it_was(name, project):
         assert said in " ".join(told.json["manifest"]["warnings"])
         if name == "nothing known":
             assert set(project.scores()["known"].to_pylist()) == {"unknowable"}
+
+
+NOBODY = {
+    "a header alone": lambda rows: csv(",".join(rows[0]), []),
+    "all have said yes": lambda rows: table([row | {"y": "yes"} for row in rows]),
+}
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_where_there_is_nobody_to_score_the_last_list_stays(name, project):
+    assert project("score", "--flat", *AS_OF).code == 0
+    before = project.left("out")
+    project.write(open=NOBODY[name](answers(50, seed=2)))
+    told = project("score", "--flat", *AS_OF)
+    assert told.code == 3
+    assert "There is nobody to score: found" in told.error[0]
+    assert project.left("out") == before
 
 
 def test_the_order_of_columns_changes_nothing(project):
@@ -304,13 +323,16 @@ def test_data_with_next_to_nothing_in_them_are_refused_in_words_or_make_a_sane_m
     assert ((chances > 0) & (chances < 1)).all()
 
 
-def test_a_flat_configuration_is_none_of_a_dated_project(project):
-    told = project("ingest")
-    assert told.code == 2
-    (project.folder / "leadscore.yaml").write_text("project: a\nsources: {}\n")
+def test_a_dated_configuration_is_none_of_a_flat_export(project):
+    project.write(settings=DATED)
     told = project("train", "--flat")
     assert told.code == 2
-    assert "flat: required, but not given" in told.error[0]
+    assert told.error[0].endswith(
+        "found the configuration of dated interactions (`sources`), expected one of a flat export (`flat`)."
+    )
+    assert told.error[1].startswith("Leave --flat out")
+    project.write(settings="project: a\n")
+    assert "flat: required, but not given" in project("train", "--flat").error[0]
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from leadscore.errors import DataError, GateError
 from leadscore.flat import shelf
 from leadscore.flat.answers import says_yes, several_mean_no, tell_answers
 from leadscore.flat.bundle import FlatBundle, finish
+from leadscore.flat.columns import Ints
 from leadscore.flat.learn import ANSWER, judge_fold, plan_folds, tell
 from leadscore.flat.lessons import Lessons, feature_names, gather, named
 from leadscore.flat.score import compare, rank, score_leads
@@ -120,11 +121,16 @@ def train_flat(config: FlatConfig) -> FlatTraining:
 
 
 def score_flat(config: FlatConfig, as_of: int) -> ScoreResult:
-    """Score the leads of a flat export that have not said yes, and deliver the slot; `as_of` only names it."""
+    """Score the leads of a flat export that have not said yes, and deliver the slot; `as_of` only names it.
+
+    Raises:
+        DataError: there is no such lead, or the file is not as the one that taught; the last list stays.
+    """
     warnings = _warn(warnings_of(config))
     bundle = shelf.in_use(config)
     with stage("Reading the export"):
         table = _read(config, config.flat.score_files or config.flat.files, bundle)
+    rows = _to_score(table, config)
     slot = _slot(config, as_of, table, bundle)
     folder = config.out_path / slot.name
     there = read_manifest(folder)
@@ -134,8 +140,6 @@ def score_flat(config: FlatConfig, as_of: int) -> ScoreResult:
         return ScoreResult(folder, there, repeated=True)
     warnings += _warn([*_odd(table, config), *compare(table.columns, bundle), *_taught(table, bundle)])
     lead_id = named(table.columns[config.flat.lead_id], config.flat.lead_id)
-    target = table.columns.get(config.flat.target)
-    rows = np.flatnonzero(~says_yes(target, config.flat)) if target is not None else np.arange(table.rows)
     scored = score_leads(table.columns, rows, bundle, config.language)
     run_id = slot.run_id(bundle.version)
     ranked = rank([lead_id[row] for row in rows], scored, bundle, run_id, config.capacity)
@@ -159,6 +163,19 @@ def _read(config: FlatConfig, files: Sequence[str], bundle: FlatBundle | None = 
     if not feature_names(table.columns, settings):
         raise DataError("There is no column to learn from.", "Correct flat.columns and flat.exclude.")
     return table
+
+
+def _to_score(table: Table, config: FlatConfig) -> Ints:
+    """Return the rows of the leads that have not said yes, at least one."""
+    target = table.columns.get(config.flat.target)
+    rows = np.flatnonzero(~says_yes(target, config.flat)) if target is not None else np.arange(table.rows)
+    if not len(rows):
+        raise DataError(
+            f"There is nobody to score: found {table.rows:,} rows, of which {table.rows:,} have said yes; expected a lead "
+            "that has not. The last list stays.",
+            "Ask for the file again, or correct flat.score_files.",
+        )
+    return rows
 
 
 def _odd(table: Table, config: FlatConfig) -> list[str]:

@@ -171,8 +171,8 @@ def _to_score(table: Table, config: FlatConfig) -> Ints:
     rows = np.flatnonzero(~says_yes(target, config.flat)) if target is not None else np.arange(table.rows)
     if not len(rows):
         raise DataError(
-            f"There is nobody to score: found {table.rows:,} rows, of which {table.rows:,} have said yes; expected a lead "
-            "that has not. The last list stays.",
+            f"There is nobody to score: found {table.rows:,} rows, of which {table.rows:,} have said yes; expected a "
+            "lead that has not. The last list stays.",
             "Ask for the file again, or correct flat.score_files.",
         )
     return rows

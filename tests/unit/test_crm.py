@@ -16,7 +16,7 @@ from contents import AS_OF, HOSTILE, made_up
 from leadscore.config.crm import CODES, REASONS, Crm, HubSpot, Salesforce, column_mistakes
 from leadscore.delivery.crm import Told, due, read_told, salesforce_id, write_crm
 from leadscore.delivery.wording import Wording
-from leadscore.timeline import DAY
+from leadscore.timeline import DAY, HOUR
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 RUNS = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of a formula
@@ -35,27 +35,29 @@ def eighteen(fifteen):
     return fifteen + "".join(LETTERS[sum(1 << place for place, x in enumerate(p) if x.isupper())] for p in parts)
 
 
+def changed(content, **columns):
+    """Put other values into columns of the file of record."""
+    scores = content.scores
+    for name, values in columns.items():
+        place = scores.column_names.index(name)
+        field = scores.schema.field(place)
+        plain = pa.array(values, pa.int64() if pa.types.is_timestamp(field.type) else field.type)
+        scores = scores.set_column(place, field, plain.cast(field.type))
+    return replace(content, scores=scores)
+
+
 def lists(keys, texts=("a reason",), **more):
     """Make a list of as many leads, with the CRM's ids in the column `key` and the texts as first reasons, in turn."""
     content = made_up(names=[f"lead {number}" for number in range(len(keys))], **more)
-    position = content.scores.column_names.index("reason_1_text")
-    reasons = pa.array([texts[number % len(texts)] for number in range(len(keys))], pa.string())
-    scores = content.scores.set_column(position, content.scores.schema.field(position), reasons)
-    return replace(content, scores=scores, shown={"key": keys, "note": reasons.to_pylist()})
+    notes = [texts[number % len(texts)] for number in range(len(keys))]
+    return replace(changed(content, reason_1_text=notes), shown={"key": keys, "note": notes})
 
 
 def scored(content, scores, at=AS_OF):
     """Give the leads other scores, at another moment; grade and action stay."""
-    moment = pa.timestamp("us", "UTC")
-    for name, values in {
-        "score": pa.array(scores, pa.int32()),
-        "as_of": pa.array([at] * len(scores), pa.int64()).cast(moment),
-        "expires_at": pa.array([at + 14 * DAY] * len(scores), pa.int64()).cast(moment),
-    }.items():
-        position = content.scores.column_names.index(name)
-        field = content.scores.schema.field(position)
-        content = replace(content, scores=content.scores.set_column(position, field, values), as_of=at)
-    return content
+    several = len(scores)
+    moved = changed(content, score=scores, as_of=[at] * several, expires_at=[at + 14 * DAY] * several)
+    return replace(moved, as_of=at)
 
 
 def write(content, settings, folder, before=None):
@@ -124,6 +126,11 @@ def test_hubspot_knows_leads_by_other_keys_too(tmp_path, key, kept, left):
     assert [row[key] for row in read(tmp_path / "hubspot.csv")] == kept
 
 
+def test_a_date_of_hubspot_is_the_day_where_the_project_is(tmp_path):
+    write(scored(lists(["1"]), [50], AS_OF + 23 * HOUR), {"hubspot": {"id": "key"}}, tmp_path)
+    assert read(tmp_path / "hubspot.csv")[0]["leadscore_scored_on"] == "2026-07-07"
+
+
 # Salesforce: UTF-8, commas, an Id, API names, moments as yyyy-MM-ddTHH:mm:ss.SSSZ, texts that fit; a mapping beside it.
 def test_salesforce_can_load_its_file(tmp_path):
     ids = [f"00Q5g00000AbC{number:02d}" for number in range(30)]
@@ -181,6 +188,8 @@ def test_an_external_id_of_salesforce(tmp_path):
 def test_dynamics_can_load_its_file(tmp_path):
     keys = [f"3CBBD39D-d3f0-ea11-a815-0000000000{number:02d}" for number in range(60)]
     content = lists([*keys, *HOSTILE, keys[0].lower()], texts=['"\\' * 4000, *HOSTILE, None, EMOJI])
+    escaped = ['"' * 4000, *content.scores["reason_2_text"].to_pylist()[1:]]
+    content = changed(content, reason_2_text=escaped, reason_3_text=escaped, reason_3_sign=[-1] * len(escaped))
     told = write(content, {"dynamics": {"id": "key"}}, tmp_path)
     assert told == {"dynamics.csv": {"rows": 60, "unmoved": 0, "left_out": 11}}
     rows = read(tmp_path / "dynamics.csv")
@@ -196,11 +205,11 @@ def test_dynamics_can_load_its_file(tmp_path):
         assert units(row["msdyn_scorereasons"]) <= 10_000
         assert {reason["sign"] for reason in json.loads(row["msdyn_scorereasons"])} <= {1, -1}
     assert json.loads(rows[1]["msdyn_scorereasons"])[0] == {"text": HOSTILE[0], "sign": 1}
-    assert [len(json.loads(row["msdyn_scorereasons"])) for row in rows[10:13]] == [2, 1, 2]
+    assert [len(json.loads(row["msdyn_scorereasons"])) for row in rows[10:13]] == [3, 2, 3]
 
 
 def test_dynamics_without_reasons(tmp_path):
-    write(lists(["3cbbd39d-d3f0-ea11-a815-000d3a33f3c3"]), {"dynamics": {"id": "key", "reasons": False}}, tmp_path)
+    write(lists(["3cbbd39d-d3f0-ea11-a815-000d3a33f3c3"]), {"dynamics": {"id": "key", "reasons": "none"}}, tmp_path)
     assert "msdyn_scorereasons" not in read(tmp_path / "dynamics.csv")[0]
 
 
@@ -210,9 +219,7 @@ def test_a_file_as_some_other_system_wants_it(tmp_path):
     settings = {"columns": columns, "values": "words", "delimiter": ";", "decimal": ",", "line_end": "lf"}
     settings |= {"encoding": "windows-1252", "key": "Clé", "options": {"action": {"call": "RAPPEL"}}}
     content = lists(["1"] * 12, texts=["1\u202f000 pages 🂡", "=1+1"], language="fr")
-    position = content.scores.column_names.index("p_lo")
-    unsure = content.scores.set_column(position, "p_lo", pa.nulls(12, pa.float64()))
-    write(replace(content, scores=unsure), {"generic": settings}, tmp_path)
+    write(changed(content, p_lo=[None] * 12), {"generic": settings}, tmp_path)
     rows = read(tmp_path / "generic.csv", "windows-1252", ";", "\n")
     assert list(rows[0]) == ["Clé", *columns.values()]
     assert [row["Clé"] for row in rows] == [row["Nom"] for row in rows] == [f"lead {number}" for number in range(12)]
@@ -241,18 +248,14 @@ def test_an_id_is_written_as_it_is_or_not_at_all(tmp_path, encoding, lost):
 
 
 def test_an_id_in_another_column_is_left_empty_where_it_would_run(tmp_path):
-    content = lists(["1", "2", "3"])
-    position = content.scores.column_names.index("account_id")
-    scores = content.scores.set_column(position, "account_id", pa.array(["=1+1", "acme", None]))
-    write(replace(content, scores=scores), {"generic": {"columns": {"account_id": "account"}}}, tmp_path)
+    content = changed(lists(["1", "2", "3"]), account_id=["=1+1", "acme", None])
+    write(content, {"generic": {"columns": {"account_id": "account"}}}, tmp_path)
     assert [row["account"] for row in read(tmp_path / "generic.csv")] == ["", "acme", ""]
 
 
 def test_a_reason_says_which_side_it_is_on(tmp_path):
-    content = lists(["1"] * 3)
-    position = content.scores.column_names.index("reason_1_sign")
-    scores = content.scores.set_column(position, "reason_1_sign", pa.array([1, -1, 1], pa.int8()))
-    write(replace(content, scores=scores), {"generic": {"columns": {"reason_1": "why"}}}, tmp_path)
+    content = changed(lists(["1"] * 3), reason_1_sign=[1, -1, 1])
+    write(content, {"generic": {"columns": {"reason_1": "why"}}}, tmp_path)
     sides = [row["why"] for row in read(tmp_path / "generic.csv")]
     assert sides == ["For: a reason", "Against: a reason", "For: a reason"]
 
@@ -309,6 +312,11 @@ def test_a_system_remembers_only_whom_it_was_told_of(tmp_path):
     assert told["hubspot.csv"] == {"rows": 1, "unmoved": 1, "left_out": 0}
     assert told["generic.csv"] == {"rows": 0, "unmoved": 2, "left_out": 0}
     assert read(tmp_path / "b" / "generic.csv") == []
+    write(lists([None, "2"]), settings, tmp_path / "c", read_told(tmp_path / "b"))
+    assert {name: list(leads) for name, leads in read_told(tmp_path / "c").items()} == {
+        "hubspot": ["lead 1"],
+        "generic": ["lead 0", "lead 1"],
+    }
 
 
 @pytest.mark.parametrize("keys", [[], [None]])

@@ -50,8 +50,7 @@ class Mapped(Section):
     )
     options: dict[Literal["grade", "trend", "action", "known"], dict[str, Text]] = Field(
         default_factory=dict,
-        description="Our code: what the CRM calls this option, for `grade`, `trend`, `action` and `known`; codes not "
-        "named stay as they are.",
+        description="By column, our code: what the CRM calls this option. Codes not named stay as they are.",
     )
 
     @field_validator("columns")
@@ -144,9 +143,10 @@ class Dynamics(Section):
         default="lead_id",
         description="Our column with the lead's GUID in Dynamics: `lead_id`, or one of `delivery.columns`.",
     )
-    reasons: bool = Field(
-        default=True,
-        description="Whether to fill `msdyn_scorereasons`, as JSON; Microsoft does not say how it should look.",
+    reasons: Literal["json", "none"] = Field(
+        default="json",
+        description="What stands in `msdyn_scorereasons`: a JSON list of sentences with their signs, or nothing. "
+        "Microsoft does not say how that column should look.",
     )
 
 

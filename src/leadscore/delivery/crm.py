@@ -30,9 +30,9 @@ from leadscore.delivery.wording import Wording
 from leadscore.timeline import to_datetime
 
 TOLD = "told.parquet"
+
 _HUBSPOT_TEXT = 65_536  # characters of a text property
 _DYNAMICS_REASON = 1500  # three of these, every character of them escaped, are JSON within msdyn_scorereasons' 10,000
-
 _EXTERNAL_ID = 255  # characters of an external id of type Text
 _TOLD_SCHEMA = pa.schema(
     [
@@ -121,16 +121,17 @@ def write_crm(
     Returns:
         Per file of rows, leads with a row, leads unmoved and leads left out.
     """
+    if not settings.systems:
+        return {}
+    folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, dict[str, int]] = {}
     told: dict[str, Mapping[str, Told]] = {}
     for system, sheet in sheets(content, settings, before):
-        folder.mkdir(parents=True, exist_ok=True)
         _write_csv(sheet, folder / f"{system}.csv")
         if system == "salesforce":
             (folder / "salesforce.sdl").write_text(mapping(sheet.columns), encoding="ascii", newline="")
         counts[f"{system}.csv"], told[system] = sheet.counts, sheet.told
-    if told:
-        _write_told(told, folder / TOLD)
+    _write_told(told, folder / TOLD)
     return counts
 
 
@@ -220,7 +221,7 @@ def _columns(
     content: Content, system: Mapped | Dynamics, table: pa.Table, keys: Sequence[str]
 ) -> dict[str, Sequence[str]]:
     if isinstance(system, Dynamics):
-        return _predictive_scores(table, keys, reasons=system.reasons)
+        return _predictive_scores(table, keys, reasons=system.reasons == "json")
     style = _style(system, content)
     cells = {header: _cells(name, table[name], style) for name, header in system.columns.items()}
     return {system.key: keys, **cells}
@@ -349,8 +350,8 @@ def _free(text: str, style: _Style) -> str:
 def _cut(text: str, length: int | None) -> str:
     """Shorten a text to so many UTF-16 units, which is how these systems count.
 
-    >>> _cut("one sentence", 8), _cut("four 🂡🂢🂣", 8)
-    ('one sen…', 'four 🂡…')
+    >>> _cut("one sentence", 8), _cut("one sentence", 5), _cut("four 🂡🂢🂣", 8)
+    ('one sen…', 'one…', 'four 🂡…')
     """
     if length is None or 2 * len(text) <= length or len(text.encode("utf-16-le")) <= 2 * length:
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
-from leadscore.errors import GateError, StateError
+from leadscore.errors import DataError, GateError, StateError
 from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
 from leadscore.ingest import IngestResult
@@ -119,7 +120,7 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     with stage(f"Reading the past before {show_moment(as_of)}"):
         gathered = gather(read, config, as_of)
     with stage("Looking for leaks"):
-        leaks = _guarded(find_leaks(read, gathered, as_of), config)
+        leaks = refuse_leaks(find_leaks(read, gathered, as_of), config)
     planned = splits(gathered.first, config, as_of, config.training.origins)
     cohorts, choice = judge_origins(read, config, planned, as_of)
     with stage(f"Training as of {show_moment(as_of)}"):
@@ -146,7 +147,22 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     )
 
 
-def _guarded(leaks: Sequence[Leak], config: Config) -> Sequence[Leak]:
+def look_for_leaks(read: Reader, config: Config, as_of: int, planned: Sequence[Split]) -> Sequence[Leak]:
+    """Find the leaks of a training as of a moment, before anything is fitted at the origins before it.
+
+    Where there is too little to learn from as of that moment, those of the newest origin that has enough.
+
+    Raises:
+        GateError: such a training would be refused.
+    """
+    with stage("Looking for leaks"):
+        for moment in (as_of, *(split.origin for split in reversed(planned))):
+            with suppress(DataError):  # judging says why an origin is left out
+                return refuse_leaks(find_leaks(read, gather(read, config, moment), moment), config)
+    return ()
+
+
+def refuse_leaks(leaks: Sequence[Leak], config: Config) -> Sequence[Leak]:
     """Warn of what may be a leak, and refuse to learn from what is one."""
     refused = refusal(leaks, config.guard.refuse_at, config.guard.allow)
     if refused is not None:
@@ -198,6 +214,7 @@ class BacktestResult:
         as_of: Everything used was known before.
         ranked_by: The horizon of the list.
         shape: Which shape of the curve was chosen, and by how much.
+        leaks: What may have known the outcome; none that a training would refuse.
         told: Figures, intervals, and where a baseline wins.
         mlflow: Where MLflow has it.
         cohorts: What was judged, for who wants to look closer.
@@ -206,6 +223,7 @@ class BacktestResult:
     as_of: str
     ranked_by: str
     shape: Choice
+    leaks: Sequence[Leak]
     told: Mapping[str, Any]
     mlflow: Mapping[str, Any]
     cohorts: Sequence[Cohort] = field(repr=False)
@@ -221,6 +239,7 @@ class BacktestResult:
             "as_of": self.as_of,
             "ranked_by": self.ranked_by,
             "shape": asdict(self.shape),
+            "leaks": [leak.to_dict() for leak in self.leaks],
             **self.told,
             "mlflow": self.mlflow,
         }
@@ -231,7 +250,9 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     load_own(config)
     lake = open_settled(config)
     read = reader(config, lake)
-    cohorts, choice = judge_origins(read, config, planned_origins(read, config, as_of, number), as_of)
+    planned = planned_origins(read, config, as_of, number)
+    leaks = look_for_leaks(read, config, as_of, planned)
+    cohorts, choice = judge_origins(read, config, planned, as_of)
     if not cohorts:
         raise too_short(as_of)
     with stage("Drawing leads anew, for the intervals"):
@@ -240,7 +261,7 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
         judged = account(config, lake, "backtest", as_of, cohorts, told)
         recorded = tracking.record_backtest(config, replace(judged, influence=look_into(cohorts, choice, config)))
     ranked_by = config.horizon_names[config.rank_index]
-    return BacktestResult(show_moment(as_of), ranked_by, choice, told, asdict(recorded), cohorts)
+    return BacktestResult(show_moment(as_of), ranked_by, choice, leaks, told, asdict(recorded), cohorts)
 
 
 def table_of(cohorts: Sequence[Cohort], config: Config) -> dict[str, Any]:

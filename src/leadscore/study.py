@@ -22,11 +22,12 @@ from leadscore.features.own import load_own
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import Coded, History, Leads
 from leadscore.model.ablation import BUILT_IN, METRICS, Row, Trial, ablate, families_off, plan_variants, tabulate
+from leadscore.model.guard import Leak
 from leadscore.model.learn import settle_words
 from leadscore.model.train import at_risk_on
 from leadscore.progress import stage, track
 from leadscore.registry import Ablation, Child, studies
-from leadscore.steps import choose_bundle, open_settled, planned_origins, reader, too_short
+from leadscore.steps import choose_bundle, look_for_leaks, open_settled, planned_origins, reader, too_short
 from leadscore.store.buckets import bucket_of_lead
 from leadscore.store.lake import Lake, explained_disk_trouble
 from leadscore.timeline import show_moment
@@ -38,7 +39,7 @@ _ABLATED = (*METRICS, *(f"{metric}_change" for metric in METRICS), "log_loss_sd"
 
 @dataclass(frozen=True)
 class AblationResult:
-    """What each family is worth: the table, where it lies, and what MLflow has of it."""
+    """What each family is worth: the table, where it lies, what may be a leak, and what MLflow has of it."""
 
     path: Path
     as_of: str
@@ -47,13 +48,15 @@ class AblationResult:
     origins: Sequence[str]
     ranked_by: str
     rows: Sequence[Row]
+    leaks: Sequence[Leak]
     mlflow: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         shown = ("as_of", "families", "families_off", "origins", "ranked_by", "mlflow")
         told = {name: getattr(self, name) for name in shown}
-        return {"path": str(self.path), **told, "rows": [row.to_dict() for row in self.rows]}
+        told |= {name: [line.to_dict() for line in getattr(self, name)] for name in ("leaks", "rows")}
+        return {"path": str(self.path), **told}
 
 
 def ablate_families(config: Config, as_of: int, number: int, families: Sequence[str]) -> AblationResult:
@@ -69,6 +72,7 @@ def ablate_families(config: Config, as_of: int, number: int, families: Sequence[
     config = with_families(config, families)
     read = reader(config, open_settled(config))
     planned, variants = planned_origins(read, config, as_of, number), plan_variants(families)
+    leaks = look_for_leaks(read, config, as_of, planned)
     tried = [
         trial
         for split in planned
@@ -79,10 +83,10 @@ def ablate_families(config: Config, as_of: int, number: int, families: Sequence[
     trials = [trial for trial in tried if trial is not None]
     if not trials:
         raise too_short(as_of)
-    return _ablated(config, as_of, trials)
+    return _ablated(config, as_of, trials, leaks)
 
 
-def _ablated(config: Config, as_of: int, trials: Sequence[Trial]) -> AblationResult:
+def _ablated(config: Config, as_of: int, trials: Sequence[Trial], leaks: Sequence[Leak]) -> AblationResult:
     rows, off = tabulate(trials, config), families_off(trials)
     with stage("Tracking the ablation in MLflow"):
         recorded = studies.record_ablation(config, tracked_ablation(config, as_of, trials, rows))
@@ -94,6 +98,7 @@ def _ablated(config: Config, as_of: int, trials: Sequence[Trial]) -> AblationRes
         origins=[show_moment(origin) for origin in sorted({trial.origin for trial in trials})],
         ranked_by=config.horizon_names[config.rank_index],
         rows=rows,
+        leaks=leaks,
         mlflow=asdict(recorded),
     )
     with explained_disk_trouble(config.out_path):

@@ -27,6 +27,7 @@ from leadscore.config import Config, Model, Training
 from leadscore.delivery.files import Slot
 from leadscore.errors import ConfigError, StateError
 from leadscore.features.own import load_own
+from leadscore.model.guard import Leak
 from leadscore.model.learn import Reader, configured_splits
 from leadscore.model.search import (
     HALF_LIFE,
@@ -48,7 +49,7 @@ from leadscore.model.search import (
 from leadscore.model.split import Split
 from leadscore.progress import stage, track
 from leadscore.registry import Child, Search, studies
-from leadscore.steps import open_settled, planned_origins, reader, too_short
+from leadscore.steps import look_for_leaks, open_settled, planned_origins, reader, too_short
 from leadscore.store.lake import Lake, explained_disk_trouble, replace_text
 from leadscore.timeline import Duration, show_moment
 
@@ -91,6 +92,7 @@ class TuneResult:
         wanted: How many trials were asked for, in total.
         stopped: Someone stopped the search; it can go on.
         final: Both at the final origin; None when stopped, or when nothing was better than the configured settings.
+        leaks: What may have known the outcome; none that a training would refuse.
         mlflow: Where MLflow has it.
     """
 
@@ -105,6 +107,7 @@ class TuneResult:
     wanted: int
     stopped: bool
     final: Final | None
+    leaks: Sequence[Leak]
     mlflow: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,6 +130,7 @@ class TuneResult:
             **{name: getattr(self, name) for name in shown},
             "final": final,
             "yaml": self.yaml,
+            "leaks": [leak.to_dict() for leak in self.leaks],
             "trials": [{**asdict(trial), "log_loss": trial.log_loss} for trial in self.trials],
             "mlflow": self.mlflow,
         }
@@ -154,12 +158,14 @@ def tune(config: Config, as_of: int, number: int, wanted: int, seconds: float = 
 
     Raises:
         StateError: the past is too short, or another search of this project is running.
+        GateError: something to learn from knows the outcome.
     """
     load_own(config)
     with _alone(config):
         lake = open_settled(config)
         read = reader(config, lake)
         searched, final = plan(read, config, as_of, number)
+        leaks = look_for_leaks(read, config, as_of, searched)
         origins = _prepared(read, config, searched, final.origin)
         if not origins:
             raise too_short(final.origin)
@@ -183,6 +189,7 @@ def tune(config: Config, as_of: int, number: int, wanted: int, seconds: float = 
             wanted=wanted,
             stopped=stopped,
             final=judged,
+            leaks=leaks,
         )
         return _kept(config, result, journal)
 

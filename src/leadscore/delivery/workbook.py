@@ -46,18 +46,19 @@ _PICTURES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE:
 
 _DARK, _LIGHT, _INK, _LINE, _MARK = "#12355B", "#A9C8E6", "#1F2933", "#C9D1D9", "#A8480A"
 _TOP = {"valign": "top", "bottom": 4, "bottom_color": _LINE, "font_color": _INK}
+_ROOM = "_)"  # in a number format: the width of a parenthesis, so that a figure keeps off the text beside it
 _MIDDLE = {**_TOP, "align": "center"}
-_FIGURE = {**_TOP, "align": "right", "indent": 1}
+_FIGURE = {**_TOP, "align": "right"}
 # The text at the top, for a spreadsheet puts the button of the filter at the bottom.
 _HEAD = {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#E4E9EE", "bottom": 1, "font_color": _INK}
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "text": _TOP,
     "wrapped": {**_TOP, "text_wrap": True},
     "bold": {**_TOP, "bold": True, "text_wrap": True},
-    "code": {**_TOP, "indent": 2, "text_wrap": True},
+    "code": {**_TOP, "align": "left", "indent": 2, "text_wrap": True},
     "link": {**_TOP, "font_color": "#0B57A4", "underline": 1},
-    "number": {**_FIGURE, "num_format": "#,##0"},
-    "decimal": {**_FIGURE, "num_format": "#,##0.0"},
+    "number": {**_FIGURE, "num_format": f"#,##0{_ROOM}"},
+    "decimal": {**_FIGURE, "num_format": f"#,##0.0{_ROOM}"},
     "percent": _FIGURE,
     "moment": {**_TOP, "align": "left"},
     "lift": _FIGURE,
@@ -84,8 +85,10 @@ _GRADES: Mapping[Cell, str] = {letter: f"grade_{letter}" for letter in "ABCD"}
 _FIGURES = {"number", "decimal", "percent", "lift"}
 
 _LINE_HEIGHT, _MOST_LINES = 15, 27  # points of a line of text; lines a row may be high
+_WIDTH = 13  # of a column where nothing else is said
+_LETTERS = 1.15  # of a text, in the width of a digit, which columns are measured in
 _PARAGRAPH = 12  # columns of the sheet of figures over which sentences run
-_PARAGRAPH_CHARS = {"said": 150, "headline": 125}  # what a line of them holds
+_PARAGRAPH_WIDTHS = {"said": 150, "headline": 125}  # of a line of them
 _READING_WIDTH = 110
 _CHART_COLUMN, _CHART_ROWS = 8, 16  # beside the tables
 
@@ -106,7 +109,7 @@ class _Column:
 
     title: str
     values: Sequence[Cell]
-    width: float = 12
+    width: float = _WIDTH
     style: str = "text"
     about: str = ""
     shades: Mapping[Cell, str] = field(default_factory=dict)
@@ -167,10 +170,11 @@ def write_workbook(content: Content, path: Path) -> None:
         OSError: the file cannot be written.
     """
     book = _open(content, path)
-    _write_list(book)
+    columns = _list_columns(book)
+    _write_list(book, columns)
     _write_changes(book)
     _write_quality(book)
-    _write_reading(book)
+    _write_reading(book, columns)
     try:
         book.file.close()
     except FileCreateError as error:  # hides the OSError that everything else here raises
@@ -194,7 +198,7 @@ def _open(content: Content, path: Path) -> _Book:
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     file = Workbook(str(path), plain)
     words = Wording("workbook", content.language)
-    own = {name: {"num_format": words.say(f"as_{name}")} for name in ("percent", "moment", "lift")}
+    own = {name: {"num_format": words.say(f"as_{name}") + _ROOM} for name in ("percent", "moment", "lift")}
     styles = {name: file.add_format({**look, **own.get(name, {})}) for name, look in _STYLES.items()}
     book = _Book(file, content, words, styles)
     # The moment of the list, not of writing: the same list is the same file.
@@ -205,17 +209,16 @@ def _open(content: Content, path: Path) -> _Book:
 # The list
 
 
-def _write_list(book: _Book) -> None:
-    content, columns = book.content, _list_columns(book)
+def _write_list(book: _Book, columns: Sequence[_Column]) -> None:
     sheet = _add_sheet(book, "sheet_list")
     top = _say_first(book, sheet, book.title(), _summary(book), _notices(book))
-    _write_table(book, sheet, top, columns)
+    _write_table(book, sheet, top, columns, spare=1)
     _work_on(sheet, top, columns)
     score = next(at for at, column in enumerate(columns) if column.title == book.say("score"))
-    if len(content.scores):
-        bar = {"type": "data_bar", "bar_color": _LIGHT, "bar_solid": True, "data_bar_2010": True}
+    if len(book.content.scores):
+        bar = {"type": "data_bar", "bar_color": "#D3D9DF", "bar_solid": True, "data_bar_2010": True}
         ends = {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 100}
-        sheet.conditional_format(top + 1, score, top + len(content.scores), score, {**bar, **ends})
+        sheet.conditional_format(top + 1, score, top + len(book.content.scores), score, {**bar, **ends})
 
 
 def _summary(book: _Book) -> str:
@@ -273,7 +276,7 @@ def _what_to_do(book: _Book) -> Iterator[_Column]:
         texts = _texts(_values(book, f"reason_{place}_text"))
         rank = "next_" if place > 1 else ""
         yield _Column(say("sign", number=place), signs, 5, about=say(f"about_{rank}sign"), shades=_PLUS_MINUS)
-        yield _Column(say("reason", number=place), texts, 34, "wrapped", say(f"about_{rank}reason"))
+        yield _Column(say("reason", number=place), texts, 40, "wrapped", say(f"about_{rank}reason"))
     until = [book.local(moment) for moment in book.content.scores["expires_at"].cast("int64").to_pylist()]
     yield _Column(say("valid_until"), until, 17, "moment", say("about_valid_until"))
 
@@ -292,7 +295,7 @@ def _write_changes(book: _Book) -> None:
         _say_first(book, sheet, title, book.say("changed_nothing"))
         return
     top, columns = _say_first(book, sheet, title, _tally(book)), _change_columns(book)
-    _write_table(book, sheet, top, columns)
+    _write_table(book, sheet, top, columns, spare=1)
     _work_on(sheet, top, columns)
 
 
@@ -343,7 +346,7 @@ def _write_quality(book: _Book) -> None:
     sheet = _add_sheet(book, "sheet_quality")
     sheet.hide_gridlines(2)
     sheet.fit_to_pages(1, 1)
-    sheet.set_column(0, _PARAGRAPH - 1, 13)
+    sheet.set_column(0, _PARAGRAPH - 1, _WIDTH)
     _put(book, sheet, 0, 0, book.say("quality_title"), "title")
     quality = book.content.quality
     if quality is None:
@@ -414,7 +417,7 @@ def _bin_columns(book: _Book, quality: Quality) -> list[_Column]:
     bins, say = quality.bins, book.say
     return [
         _Column(say("chance_promised"), [one.promised for one in bins], style="percent"),
-        _Column(say("rate_happened"), [one.happened for one in bins], style="percent"),
+        _Column(say("rate"), [one.happened for one in bins], style="percent"),
         _Column(say("low"), [one.low for one in bins], style="percent"),
         _Column(say("high"), [one.high for one in bins], style="percent"),
         _Column(say("leads_title"), [one.leads for one in bins], style="number"),
@@ -500,14 +503,14 @@ _Line = tuple[str, str, str]
 """Title, text, and style of the title."""
 
 
-def _write_reading(book: _Book) -> None:
+def _write_reading(book: _Book, columns: Sequence[_Column]) -> None:
     sheet = _add_sheet(book, "sheet_reading")
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 1, _READING_WIDTH)
     _put(book, sheet, 0, 0, book.say("reading_title"), "title")
     row = 2
-    for section, lines in _reading(book).items():
+    for section, lines in _reading(book, columns).items():
         sheet.set_row(row, 22)
         _put(book, sheet, row, 0, book.say(section), "section")
         for below, (title, text, style) in enumerate(lines, row + 1):
@@ -517,9 +520,9 @@ def _write_reading(book: _Book) -> None:
         row += len(lines) + 2
 
 
-def _reading(book: _Book) -> dict[str, list[_Line]]:
+def _reading(book: _Book, columns: Sequence[_Column]) -> dict[str, list[_Line]]:
     return {
-        "columns": [line for column in _list_columns(book) for line in _about(book, column)],
+        "columns": [line for column in columns for line in _about(book, column)],
         "limits": _limits(book),
         "left_out": _left_out(book),
         "facts": _facts(book),
@@ -600,7 +603,7 @@ def _work_on(sheet: Any, top: int, columns: Sequence[_Column]) -> None:
 
 def _say_wide(book: _Book, sheet: Any, row: int, text: str, style: str = "said") -> int:
     """Write a paragraph over the columns of a sheet; return the next row."""
-    sheet.set_row(row, 4 + _LINE_HEIGHT * _lines(text, _PARAGRAPH_CHARS[style]))
+    sheet.set_row(row, 4 + _LINE_HEIGHT * _lines(text, _PARAGRAPH_WIDTHS[style]))
     sheet.merge_range(row, 0, row, _PARAGRAPH - 1, "", book.styles[style])
     _put(book, sheet, row, 0, text, style)
     return row + 1
@@ -615,8 +618,9 @@ def _write_part(book: _Book, sheet: Any, row: int, name: str, text: str, columns
     return top, top + len(columns[0].values) + 1
 
 
-def _write_table(book: _Book, sheet: Any, top: int, columns: Sequence[_Column]) -> None:
-    sheet.set_row(top, 3 * _LINE_HEIGHT)
+def _write_table(book: _Book, sheet: Any, top: int, columns: Sequence[_Column], spare: int = 0) -> None:
+    """Write header and rows; `spare` lines of the header stay free, for the buttons of the filters."""
+    sheet.set_row(top, 3 + _LINE_HEIGHT * (spare + max(math.ceil(len(one.title) / one.width) for one in columns)))
     _size_rows(sheet, top + 1, columns)
     for at, column in enumerate(columns):
         _put(book, sheet, top, at, column.title, _head(column))
@@ -646,7 +650,7 @@ def _size_rows(sheet: Any, top: int, columns: Sequence[_Column]) -> None:
 
 def _lines(text: str, width: float) -> int:
     """Estimate how many lines a text takes."""
-    return min(_MOST_LINES, math.ceil(len(text) / width) or 1)
+    return min(_MOST_LINES, math.ceil(len(text) / (_LETTERS * width)) or 1)
 
 
 def _links(column: _Column) -> Iterator[str]:

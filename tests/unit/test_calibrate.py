@@ -66,6 +66,17 @@ def test_a_level_that_was_off_is_not_carried_forward():
     assert found.apply(said).sum() == pytest.approx(said.sum())
 
 
+def test_chances_that_hardly_differ_keep_their_expected_number():
+    """Of a model that learned next to nothing, and ranks well: the fitted shape is steep."""
+    chance = np.random.default_rng(11)
+    cohorts = [_cohort(chance, lambda margin: 0.1 + 0.002 * _chance(margin)) for _ in range(3)]
+    found, told = choose_calibrator(cohorts)
+    said = np.concatenate([cohort.chances["model"] for cohort in cohorts])
+    assert told["method"] == "platt"
+    assert found.a > 30
+    assert found.apply(said).sum() == pytest.approx(said.sum())
+
+
 def test_what_is_wrong_at_one_end_only_is_put_right_by_the_beta_form():
     chance = np.random.default_rng(2)
     truth = Calibrator(0.7, 2.0, 0.5)

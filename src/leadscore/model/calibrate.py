@@ -144,7 +144,9 @@ def _level_losses(p: Floats, cohort: Past) -> Floats:
 
 def _level(margin: Floats, expected: float) -> float:
     """Find the shift of the margins at which so many conversions are expected."""
-    return float(brentq(lambda shift: float(expit(margin + shift).sum()) - expected, -60.0, 60.0))
+    # Wide enough for chances that hardly differ: the steepest shape of these lies hundreds of units off.
+    low, high = min(-60.0, -30.0 - float(margin.max())), max(60.0, 30.0 - float(margin.min()))
+    return float(brentq(lambda shift: float(expit(margin + shift).sum()) - expected, low, high))
 
 
 def _fall(before: Sequence[Floats], after: Sequence[Floats], cohorts: Sequence[Past]) -> tuple[float, float]:

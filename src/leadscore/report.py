@@ -18,7 +18,6 @@ from leadscore.delivery.ablation import shown_change, shown_figures
 from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
-from leadscore.model.baselines import NAMES
 from leadscore.model.search import Final
 from leadscore.steps import BacktestResult, RunResult, ScoreResult, TrainResult
 from leadscore.study import AblationResult, LeadFeatures
@@ -64,8 +63,10 @@ def show_ingest(result: IngestResult) -> None:
 
 
 def show_training(result: TrainResult) -> None:
-    """Show how good the model was on the newest matured cohort, and whether it is live."""
+    """Show where a baseline wins, how good the model was on the newest matured cohort, and whether it is live."""
     facts = result.facts
+    if facts["judged"]:
+        _say_beaten(result.beaten)
     _say(
         f"Model {result.version}, trained as of {result.as_of} on {facts['rows']:,} snapshots with "
         f"{facts['converted_leads']:,} converted leads and {facts['features']} features."
@@ -74,10 +75,6 @@ def show_training(result: TrainResult) -> None:
         window = facts["judged_cohort"]
         _say(f"Judged on the cohort from {window['from']} to {window['to']}, by a model that had not seen it:")
         show_figures(facts["judged"])
-        for horizon, figures in facts["judged"].items():
-            better = [name for name in NAMES if figures[name]["auc"] > figures["model"]["auc"]]
-            if better:
-                _say(f"Mind: within {horizon}, {' and '.join(better)} ranked better than the model.")
         _say_shape(facts["shape"])
     else:
         _say("Not judged: the history is too short to keep a matured cohort apart.")
@@ -101,14 +98,7 @@ def show_figures(horizons: Mapping[str, Mapping[str, Mapping[str, float]]]) -> N
 def show_backtest(result: BacktestResult) -> None:
     """Show where a baseline wins, then the model beside its baselines with intervals, and the model by month."""
     told = result.told
-    for line in told["beaten"]:
-        low, high = line["interval"]
-        _say(
-            f"Mind: within {line['horizon']}, {line['by']} beats the model in {line['metric']}: "
-            f"model minus {line['by']} is {line['difference']:+.4f} ({low:+.4f} to {high:+.4f})."
-        )
-    if not told["beaten"]:
-        _say("No baseline beats the model beyond its interval.")
+    _say_beaten(told["beaten"])
     show_figures(result.horizons)
     bounds = _table("horizon", "model", *(f"{title} (90 %)" for title in _BOUNDED.values()), "slope", "intercept")
     for horizon, figures in result.horizons.items():
@@ -121,6 +111,17 @@ def show_backtest(result: BacktestResult) -> None:
     _say(f"Means over {len(told['origins'])} origins: {', '.join(origin['origin'] for origin in told['origins'])}.")
     _say(f"Intervals: {told['draws']} draws of {told['leads']:,} leads. Curves that fall: {told['violations']}.")
     _say_shape(asdict(result.shape))
+
+
+def _say_beaten(lines: Sequence[Mapping[str, Any]]) -> None:
+    for line in lines:
+        low, high = line["interval"]
+        _say(
+            f"Mind: within {line['horizon']}, {line['by']} beats the model in {line['metric']}: "
+            f"model minus {line['by']} is {line['difference']:+.4f} ({low:+.4f} to {high:+.4f})."
+        )
+    if not lines:
+        _say("No baseline beats the model beyond its interval.")
 
 
 def _show_parts(told: Mapping[str, Any], ranked_by: str) -> None:

@@ -58,12 +58,16 @@ log = logging.getLogger("leadscore")
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training left behind; the cohorts stay in memory for who wants to look closer."""
+    """What a training left behind; `beaten` says where a baseline wins over the origins, as `backtest.tabulate` does.
+
+    The cohorts stay in memory for who wants to look closer.
+    """
 
     version: str
     path: Path
     as_of: str
     facts: Mapping[str, Any]
+    beaten: Sequence[Mapping[str, Any]]
     promoted: bool
     why: str
     mlflow: Mapping[str, Any]
@@ -72,7 +76,7 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        shown = ("version", "as_of", "facts", "promoted", "why", "mlflow")
+        shown = ("version", "as_of", "facts", "beaten", "promoted", "why", "mlflow")
         return {"path": str(self.path), **{name: getattr(self, name) for name in shown}}
 
 
@@ -139,6 +143,7 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
         path=path,
         as_of=show_moment(as_of),
         facts=bundle.facts,
+        beaten=told.get("beaten", ()),
         promoted=verdict.promote,
         why=verdict.why,
         mlflow=asdict(recorded),

@@ -135,7 +135,7 @@ def test_a_date_of_hubspot_is_the_day_where_the_project_is(tmp_path):
 def test_salesforce_can_load_its_file(tmp_path):
     ids = [f"00Q5g00000AbC{number:02d}" for number in range(30)]
     keys = [text if number % 2 else eighteen(text) for number, text in enumerate(ids)]
-    content = lists([*keys, *HOSTILE, None], texts=[*HOSTILE, None, EMOJI])
+    content = lists([*keys, *HOSTILE, None], texts=[*HOSTILE, None, EMOJI, "a " * 200])
     settings = {"salesforce": {"id": "key", "columns": Salesforce().columns | {"note": "Description"}}}
     assert write(content, settings, tmp_path) == {"salesforce.csv": {"rows": 30, "unmoved": 0, "left_out": 11}}
     rows = read(tmp_path / "salesforce.csv")
@@ -151,6 +151,7 @@ def test_salesforce_can_load_its_file(tmp_path):
     assert rows[0]["Leadscore_Scored_On__c"] == "2026-07-06T00:00:00.000Z"
     assert rows[3]["Description"] == "x" * 254 + "…"
     assert rows[11]["Description"] == "🂡" * 127 + "…"
+    assert rows[12]["Description"] == "a " * 126 + "a…"
     lines = (tmp_path / "salesforce.sdl").read_bytes().decode("ascii").split("\r\n")
     assert dict(line.split("=") for line in lines[:-1]) == {name: name for name in rows[0]}
 

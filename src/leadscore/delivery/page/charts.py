@@ -77,7 +77,7 @@ def gain(quality: Quality, teller: Teller) -> str:
         .mark_rule(color="var(--ink)", strokeDash=[3, 3])
         .encode(x="called:Q")
     )
-    return _drawn(worked + lines, teller, teller.say("gain"))
+    return _drawn(worked + lines, teller)
 
 
 def calibration(quality: Quality, teller: Teller) -> str:
@@ -96,14 +96,14 @@ def calibration(quality: Quality, teller: Teller) -> str:
     )
     bars = alt.Chart(bins).mark_rule(color=_OWN, strokeWidth=2).encode(x, alt.Y("low:Q", scale=scale), alt.Y2("high:Q"))
     points = alt.Chart(bins).mark_point(filled=True, size=60, color=_OWN, opacity=1).encode(x, y)
-    return _drawn(kept + bars + points, teller, teller.say("calibration"))
+    return _drawn(kept + bars + points, teller)
 
 
 def panel_specs(teller: Teller) -> Mapping[str, Any]:
     """Return the specifications of a panel's charts; the script gives them their data and width.
 
     `curve` reads `points` (days, chance, said) and `bounds` (days, low, high); `timeline` reads `touches` (at, label,
-    side, learned, said) and `warmth` (at, temperature).
+    side, said), those of them learned `late` (learned besides), and `warmth` (at, temperature).
     """
     return {"curve": _bare(_curve(teller)), "timeline": _bare(_timeline(teller))}
 
@@ -134,18 +134,21 @@ def _timeline(teller: Teller) -> Any:
             x, alt.Y("temperature:Q", title=teller.say("chart_temperature"), axis=alt.Axis(orient="right", grid=False))
         )
     )
-    touches = alt.Chart(alt.NamedData("touches"))
     late = (
-        touches.transform_filter("isValid(datum.learned)")
+        alt.Chart(alt.NamedData("late"))
         .mark_rule(color=_OTHER, strokeDash=[3, 3], strokeWidth=1.5)
         .encode(x, alt.X2("learned:T"), label)
     )
-    marks = touches.mark_point(filled=True, size=80, opacity=1).encode(
-        x,
-        label,
-        alt.Shape("side:N", scale=alt.Scale(domain=side, range=["circle", "square", "diamond"])),
-        alt.Color("side:N", scale=alt.Scale(domain=side, range=[_OWN, _QUIET, _QUIET])),
-        tooltip=_tooltip("said"),
+    marks = (
+        alt.Chart(alt.NamedData("touches"))
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(
+            x,
+            label,
+            alt.Shape("side:N", scale=alt.Scale(domain=side, range=["circle", "square", "diamond"])),
+            alt.Color("side:N", scale=alt.Scale(domain=side, range=[_OWN, _QUIET, _QUIET])),
+            tooltip=_tooltip("said"),
+        )
     )
     return alt.layer(warmth, alt.layer(late, marks)).resolve_scale(y="independent")
 
@@ -161,13 +164,19 @@ def _bare(chart: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", spec)
 
 
-def _drawn(chart: Any, teller: Teller, description: str) -> str:
+def _drawn(chart: Any, teller: Teller) -> str:
     locale = LOCALE[teller.content.language]
-    spec = _configured(chart.properties(width=_WIDTH, height=_HEIGHT, description=description)).to_dict()
+    spec = _configured(chart.properties(width=_WIDTH, height=_HEIGHT)).to_dict()
     return vl_convert.vegalite_to_svg(spec, format_locale=locale, time_format_locale=locale)
 
 
 def _configured(chart: Any) -> Any:
     return chart.configure(
-        axis=_AXIS, legend=_LEGEND, view={"stroke": None}, background="transparent", font="system-ui, sans-serif"
+        axis=_AXIS,
+        legend=_LEGEND,
+        view={"stroke": None},
+        background="transparent",
+        font="system-ui, sans-serif",
+        mark={"aria": False},
+        aria=False,  # Vega describes its parts in English; each chart has a name and a table beside it instead
     )

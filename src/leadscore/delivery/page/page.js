@@ -78,7 +78,8 @@ function columns() {
   return [
     counted('rank', 'num', place => rows.rank[place], value => plain.format(value)),
     coded('grade', '', grade),
-    column('id', 'who', place => rows.id[place], (value, place) => lead(place, value, under(place))),
+    column('id', 'who', place => rows.id[place], (value, place) => lead(place, value, under(place)),
+      place => rows.id[place].trim() || words.nameless),
     ...words.shown.map((_, number) => text(`shown_${number}`, 'roomy')),
     text('account', 'roomy'),
     counted('score', 'num', place => rows.score[place], (value, place) => `${value} <span class="delta">${escaped(before(place))}</span>`),
@@ -129,7 +130,8 @@ function showList() {
   const filters = ['grade', 'action', 'known', 'trend'];
   for (const name of filters) filter(list, `filter-${name}`, name, Object.values(words.codes[name]), true);
   const search = byId('search');
-  search.addEventListener('input', () => list.search(search.value).draw());
+  // A smart search drops quotes, so what holds some is looked for as it stands, unless they hold it all as a phrase.
+  search.addEventListener('input', () => list.search(search.value, {smart: /^("[^"]+"|[^"]*)$/.test(search.value)}).draw());
   byId('tools').addEventListener('submit', event => event.preventDefault());
   byId('tools').addEventListener('reset', () => {
     for (const name of filters) list.column(`${name}:name`).search('');
@@ -177,8 +179,7 @@ async function draw(figure, spec, datasets) {
 
 function figure(name) {
   const made = element('figure', undefined, 'chart');
-  made.tabIndex = 0;
-  made.setAttribute('role', 'group');
+  made.setAttribute('role', 'img');
   made.setAttribute('aria-label', name);
   return made;
 }
@@ -305,9 +306,10 @@ function timeline(chart, spec, panel) {
   const marks = panel.touches.map(([at, label, from, learned]) => ({
     at, label, learned, side: side(from), said: `${label}, ${moment.format(at)}${learned === null ? '' : ` (${say('learned').toLowerCase()}: ${moment.format(learned)})`}`}));
   const warmth = panel.warmth.map(([at, temperature]) => ({at, temperature}));
-  const layer = warmth.length ? spec.layer : spec.layer.slice(1);
+  const late = marks.filter(mark => mark.learned !== null), [shaded, {layer: [lines, symbols]}] = spec.layer;
+  const layer = [...warmth.length ? [shaded] : [], {layer: late.length ? [lines, symbols] : [symbols]}];
   const height = Math.max(170, 26 * new Set(marks.map(mark => mark.label)).size + 90);
-  return draw(chart, {...spec, layer, height}, {touches: marks, warmth});
+  return draw(chart, {...spec, layer, height}, {touches: marks, late, warmth});
 }
 
 let turn = 0;

@@ -255,8 +255,18 @@ def test_the_lists_can_be_worked_on_and_every_sheet_prints(whole):
     assert (lead.freeze_panes, lead.auto_filter.ref) == ("C5", "A4:T64")
     assert (changed.freeze_panes, changed.auto_filter.ref) == ("C4", f"A3:J{3 + len(content.changes)}")
     assert lead.print_title_rows == "$4:$4"
-    assert {(one.page_setup.orientation, one.page_setup.fitToWidth) for one in book} == {("landscape", 1)}
+    assert [one.page_setup.orientation for one in book] == ["landscape"] * 3 + ["portrait"]
+    assert {one.page_setup.fitToWidth or 1 for one in book} == {1}
+    assert [one.page_setup.fitToHeight for one in book][:2] == [0, 0]  # as many pages as it takes
     assert all(one.sheet_properties.pageSetUpPr.fitToPage for one in book)
+
+
+def test_bars_lie_behind_the_scores_whatever_other_columns_are_called(tmp_path):
+    content = replace(made_up(5, hostile=False), shown={"Score": ["high"] * 5})
+    sheet = read(content, tmp_path).worksheets[0]
+    (ranges,) = sheet.conditional_formatting
+    assert [sheet[f"{str(ranges.sqref)[0]}{row}"].value for row in range(5, 10)] == content.scores["score"].to_pylist()
+    assert str(ranges.sqref).endswith("9")
 
 
 def test_the_warnings_stand_above_the_list(whole):

@@ -58,6 +58,7 @@ _STYLES: Mapping[str, Mapping[str, Any]] = {
     "code": {**_TOP, "align": "left", "indent": 2, "text_wrap": True},
     "link": {**_TOP, "font_color": "#0B57A4", "underline": 1},
     "number": {**_FIGURE, "num_format": f"#,##0{_ROOM}"},
+    "score": {**_FIGURE, "num_format": f"0{_ROOM}"},
     "decimal": {**_FIGURE, "num_format": f"#,##0.0{_ROOM}"},
     "percent": _FIGURE,
     "moment": {**_TOP, "align": "left"},
@@ -82,11 +83,11 @@ _STYLES: Mapping[str, Mapping[str, Any]] = {
 _PLUS_MINUS: Mapping[Cell, str] = {sign: f"sign_{sign}" for sign in _SIGNS.values()}
 _GRADES: Mapping[Cell, str] = {letter: f"grade_{letter}" for letter in "ABCD"}
 
-_FIGURES = {"number", "decimal", "percent", "lift"}
+_FIGURES = {"number", "score", "decimal", "percent", "lift"}
 
 _LINE_HEIGHT, _MOST_LINES = 15, 27  # points of a line of text; lines a row may be high
 _WIDTH = 13  # of a column where nothing else is said
-_LETTERS = 1.15  # of a text, in the width of a digit, which columns are measured in
+_LETTERS = 1.2  # of a text, in the width of a digit, which columns are measured in
 _PARAGRAPH = 12  # columns of the sheet of figures over which sentences run
 _PARAGRAPH_WIDTHS = {"said": 150, "headline": 125}  # of a line of them
 _READING_WIDTH = 110
@@ -105,6 +106,7 @@ class _Column:
         about: What it says.
         shades: Styles of their own for some values.
         links: An address per row, or nothing.
+        codes: Which of `_CODES` its values say.
     """
 
     title: str
@@ -114,6 +116,7 @@ class _Column:
     about: str = ""
     shades: Mapping[Cell, str] = field(default_factory=dict)
     links: Sequence[str] = ()
+    codes: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ def _write_list(book: _Book, columns: Sequence[_Column]) -> None:
     top = _say_first(book, sheet, book.title(), _summary(book), _notices(book))
     _write_table(book, sheet, top, columns, spare=1)
     _work_on(sheet, top, columns)
-    score = next(at for at, column in enumerate(columns) if column.title == book.say("score"))
+    score = next(at for at, column in enumerate(columns) if column.style == "score")
     if len(book.content.scores):
         bar = {"type": "data_bar", "bar_color": "#D3D9DF", "bar_solid": True, "data_bar_2010": True}
         ends = {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 100}
@@ -235,7 +238,7 @@ def _notices(book: _Book) -> list[str]:
 
 def _list_columns(book: _Book) -> list[_Column]:
     return [
-        _Column(book.say("rank"), _values(book, "rank"), 7, "number", book.say("about_rank")),
+        _Column(book.say("rank"), _values(book, "rank"), 9, "number", book.say("about_rank")),
         *_who(book),
         *_how_ready(book),
         *_what_to_do(book),
@@ -258,19 +261,19 @@ def _how_ready(book: _Book) -> Iterator[_Column]:
     content, say = book.content, book.say
     about = say("about_grade", worked=book.leads(content.capacity))
     yield _Column(say("grade"), _values(book, "grade"), 8, about=about, shades=_GRADES)
-    yield _Column(say("score"), _values(book, "score"), 9, "number", say("about_score"))
+    yield _Column(say("score"), _values(book, "score"), 9, "score", say("about_score"))
     chance, told = say("chance", span=book.span), say("about_chance", span=book.span)
     yield _Column(chance, _values(book, f"p_{content.ranked_by}"), 12, "percent", told)
     yield _Column(say("between"), _values(book, "p_lo"), 9, "percent", say("about_between"))
     yield _Column(say("and"), _values(book, "p_hi"), 9, "percent", say("about_and"))
-    yield _Column(say("known"), _said(book, "known"), 15, about=say("about_known"))
-    yield _Column(say("trend"), _said(book, "trend"), 14, "wrapped", say("about_trend"))
+    yield _said_column(book, "known", 15)
+    yield _said_column(book, "trend", 19)
     yield _Column(say("score_before"), _values(book, "score_prev"), 11, "number", say("about_score_before"))
 
 
 def _what_to_do(book: _Book) -> Iterator[_Column]:
     say = book.say
-    yield _Column(say("action"), _said(book, "action"), 14, about=say("about_action"))
+    yield _said_column(book, "action", 14)
     for place in range(1, N_REASONS + 1):
         signs = [_SIGNS.get(sign, "") for sign in _values(book, f"reason_{place}_sign")]
         texts = _texts(_values(book, f"reason_{place}_text"))
@@ -506,6 +509,8 @@ _Line = tuple[str, str, str]
 def _write_reading(book: _Book, columns: Sequence[_Column]) -> None:
     sheet = _add_sheet(book, "sheet_reading")
     sheet.hide_gridlines(2)
+    sheet.set_portrait()
+    sheet.fit_to_pages(1, 1)
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 1, _READING_WIDTH)
     _put(book, sheet, 0, 0, book.say("reading_title"), "title")
@@ -532,10 +537,9 @@ def _reading(book: _Book, columns: Sequence[_Column]) -> dict[str, list[_Line]]:
 def _about(book: _Book, column: _Column) -> Iterator[_Line]:
     """Yield what a column says, and what each of its codes does."""
     yield column.title, column.about, "bold"
-    for name, codes in _CODES.items():
-        if column.title == book.say(name):
-            for code in codes:
-                yield book.say(f"{name}_{code}"), book.say(f"about_{name}_{code}", TREND_STEP), "code"
+    for code in _CODES.get(column.codes, ()):
+        name = f"{column.codes}_{code}"
+        yield book.say(name), book.say(f"about_{name}", TREND_STEP), "code"
 
 
 def _limits(book: _Book) -> list[_Line]:
@@ -704,10 +708,11 @@ def _named(book: _Book, leads: Sequence[str]) -> list[Cell]:
     return [lead or book.say("empty") for lead in leads]
 
 
-def _said(book: _Book, name: str) -> list[Cell]:
+def _said_column(book: _Book, name: str, width: float) -> _Column:
     """Say the codes of a column in words."""
     words = {code: book.say(f"{name}_{code}") for code in _CODES[name]}
-    return [words[code] for code in _values(book, name)]
+    texts = [words[code] for code in _values(book, name)]
+    return _Column(book.say(name), texts, width, about=book.say(f"about_{name}"), codes=name)
 
 
 def _fitting(title: str, values: Sequence[str | None]) -> float:

@@ -149,10 +149,11 @@ def compare(
     one: Annotated[str, typer.Argument(metavar="A", help="Id or name of a run, model version, or `champion`.")],
     other: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with, named likewise.")],
     config: ConfigFile = DEFAULT_CONFIG,
+    flat: Flat = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs on the snapshots both have judged, and say what is more than noise."""
-    settings = _open(config)
+    settings = _open_flat(config) if flat else _open(config)
     from leadscore import comparison, report
 
     result = comparison.compare_runs(settings, one, other)

@@ -11,10 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from leadscore.config import Config
+from leadscore.config.flat import FlatConfig
 from leadscore.errors import StateError
 from leadscore.model.backtest import DRAWS, WANTED, Cohort, compare
 from leadscore.registry.figures import BRIEF
 from leadscore.registry.runs import Run, read_runs
+from leadscore.registry.studies import FLAT
 from leadscore.timeline import show_moment
 
 _KEYS = ["lead", "as_of", "horizon"]
@@ -87,7 +89,7 @@ class ComparisonResult:
         return {**told, "horizons": horizons}
 
 
-def compare_runs(config: Config, one: str, other: str) -> ComparisonResult:
+def compare_runs(config: Config | FlatConfig, one: str, other: str) -> ComparisonResult:
     """Compare two runs of the project on the snapshots that both have judged.
 
     Args:
@@ -112,14 +114,17 @@ def compare_runs(config: Config, one: str, other: str) -> ComparisonResult:
         a=_told(a),
         b=_told(b),
         settings=_differing(a.parameters, b.parameters),
-        common=_common(paired),
+        common=_common(paired, dated=FLAT not in {run.tags.get("study") for run in (a, b)}),
         level=_LEVEL,
         draws=DRAWS,
         lines=measure_difference(paired, config.capacity, config.seed),
     )
 
 
-_HINT = "Train or backtest both with the same --as-of, horizons and snapshots.spacing."
+_HINT = (
+    "Train or backtest both with the same --as-of, horizons and snapshots.spacing; "
+    "flat exports, on files with the same leads."
+)
 
 
 def _why(paired: Paired) -> str:
@@ -193,13 +198,14 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, tuple[st
     return {name: (a.get(name, ""), b.get(name, "")) for name in names if a.get(name) != b.get(name)}
 
 
-def _common(paired: Paired) -> dict[str, Any]:
+def _common(paired: Paired, *, dated: bool) -> dict[str, Any]:
+    counts = {"rows": paired.rows, "leads": paired.leads, "disagreed": paired.disagreed}
+    if not dated:
+        return {**counts, "parts": len(paired.cohorts)}
     moments = np.concatenate([cohort.as_of for cohort in paired.cohorts])
     return {
-        "rows": paired.rows,
-        "leads": paired.leads,
+        **counts,
         "origins": [show_moment(cohort.origin) for cohort in paired.cohorts],
         "from": show_moment(int(moments.min())),
         "to": show_moment(int(moments.max())),
-        "disagreed": paired.disagreed,
     }

@@ -171,8 +171,8 @@ def show_comparison(result: ComparisonResult) -> None:
     _console().print(table)
     common = result.common
     _say(
-        f"Judged on what both had: {common['rows']:,} labels of {common['leads']:,} leads, {common['from']} to "
-        f"{common['to']}; means over {len(common['origins'])} origins, intervals from {result.draws} draws of leads."
+        f"Judged on what both had: {common['rows']:,} labels of {common['leads']:,} leads, {_means_over(common)}, "
+        f"intervals from {result.draws} draws of leads."
     )
     chance = len(result.lines) * (1 - result.level)
     _say(f"Mind: of {len(result.lines)} lines, {chance:.1f} on average look like more than noise by chance alone.")
@@ -186,6 +186,12 @@ def show_comparison(result: ComparisonResult) -> None:
         _console().print(settings)
     else:
         _say("Their settings are the same.")
+
+
+def _means_over(common: Mapping[str, Any]) -> str:
+    if "parts" in common:
+        return f"no dates; means over {common['parts']} parts"
+    return f"{common['from']} to {common['to']}; means over {len(common['origins'])} origins"
 
 
 def _exact(value: float) -> str:

@@ -103,7 +103,7 @@ def test_the_dated_score_takes_no_notice_of_a_flat_model(project):
     dated = project("score")
     assert dated.code == 2
     assert "found the configuration of a flat export (`flat`), expected one of dated inter" in dated.error[0]
-    assert "`leadscore score --flat`" in dated.error[1]
+    assert "with --flat" in dated.error[1]
     assert command("train", "--flat", "-c", "examples/none.yaml").code == 2
 
 
@@ -227,8 +227,19 @@ def test_mlflow_keeps_a_training_with_its_figures_and_registers_nothing(project)
     assert (run.data.params["flat.window"], run.data.params["model.trees"]) == ("20000", "10")
     assert (run.data.tags["leadscore.bundle"], run.data.tags["leadscore.study"]) == (told["version"], "flat")
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert files >= {"configuration.yaml", "warnings.txt", "backtest.json", "parts.json"}
+    assert files >= {"configuration.yaml", "warnings.txt", "backtest.json", "parts.json", "judged.parquet"}
     assert client.search_registered_models() == []
+
+
+@pytest.mark.slow
+def test_two_trainings_are_compared_on_the_leads_that_both_judged_whatever_their_parts(project):
+    one = project.change(*TRACKED)("train", "--flat", "--json").json
+    other = project.change("order: at", "order: at, step: 40")("train", "--flat", "--json").json
+    same = project("compare", "--flat", one["version"], one["version"], "--json").json
+    assert same["horizons"]["yes"]["auc"]["a"] == pytest.approx(one["judged"]["per_fold"]["model"]["auc"], rel=1e-6)
+    told = project("compare", "--flat", one["version"], other["version"])
+    assert "200 labels of 200 leads, no dates; means over 8 parts" in told.out
+    assert told.out.splitlines()[-1].split() == ["flat.step", "1000", "40"]
 
 
 def test_a_training_is_not_lost_when_mlflow_is_away(made):

@@ -67,7 +67,7 @@ def read_shape(path: Path, shape: type[Shape]) -> tuple[Shape, Lines]:
 _DATA = {"sources": "dated interactions", "flat": "a flat export"}
 _WAY_OUT = {
     "sources": "Leave --flat out, or name another file with -c.",
-    "flat": "It is for `leadscore train --flat` and `leadscore score --flat`; other commands need dated interactions.",
+    "flat": "Use `leadscore train`, `score` or `compare` with --flat; all other commands need dated interactions.",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.guard import Leak, examine_columns, refusal
 from leadscore.progress import stage, track
 from leadscore.registry import FlatRun, figures, studies
+from leadscore.registry.judged import tell_judged
 from leadscore.registry.settings import flatten_flat
 from leadscore.steps import ScoreResult
 from leadscore.store.lake import explained_disk_trouble, write_lock
@@ -116,7 +117,7 @@ def train_flat(config: FlatConfig) -> FlatTraining:
     warnings += _warn([] if cohorts else ["Not judged: in every part of the rows all answers are the same."])
     facts = {name: value for name, value in bundle.facts.items() if name not in {"judged", "leaks"}}
     with stage("Tracking the run in MLflow"):
-        recorded = asdict(studies.record_flat(config, _tracked(config, bundle, warnings)))
+        recorded = asdict(studies.record_flat(config, _tracked(config, bundle, warnings, cohorts)))
     return FlatTraining(bundle.version, path, warnings, facts, bundle.facts["judged"], bundle.facts["leaks"], recorded)
 
 
@@ -241,7 +242,7 @@ def _train(
     return finish(lessons, config, calibrator, facts)
 
 
-def _tracked(config: FlatConfig, bundle: FlatBundle, warnings: Sequence[str]) -> FlatRun:
+def _tracked(config: FlatConfig, bundle: FlatBundle, warnings: Sequence[str], cohorts: Sequence[Cohort]) -> FlatRun:
     """Gather what MLflow is told of a training."""
     judged = bundle.facts["judged"]
     metrics, stepped, tables = _laid_out(judged) if judged else ({}, [], {})
@@ -261,7 +262,13 @@ def _tracked(config: FlatConfig, bundle: FlatBundle, warnings: Sequence[str]) ->
         metrics=metrics,
         stepped=stepped,
         tables=tables,
+        judged=tell_judged(map(_undated, cohorts), [ANSWER], config.project) if cohorts else None,
     )
+
+
+def _undated(cohort: Cohort) -> Cohort:
+    """Let a lead be the same whichever part it lies in, so that runs with other parts can be compared."""
+    return replace(cohort, as_of=np.zeros_like(cohort.as_of))
 
 
 def _laid_out(judged: Mapping[str, Any]) -> tuple[Metrics, list[Metrics], dict[str, pd.DataFrame]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,12 @@ _MOMENT = pa.timestamp("us", "UTC")
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
 
-def tell_judged(cohorts: Sequence[Cohort], horizons: Sequence[str], project: str) -> pa.Table:
+def tell_judged(cohorts: Iterable[Cohort], horizons: Sequence[str], project: str) -> pa.Table:
     """Lay out cohorts: one row per (origin, lead, as_of, horizon) that has matured.
 
     Returns:
-        - origin, as_of: moments in UTC; horizon: its name;
+        - origin, as_of: moments in UTC (of a flat export, which has none: the number of the part, and 0, as
+          microseconds since 1970); horizon: its name;
         - lead: a pseudonym of sixteen hexadecimal digits, the same in every run of a project (see `pseudonym`);
         - hit: converted within the horizon;
         - p_model, p_<baseline>: the chance said before, as single floats.

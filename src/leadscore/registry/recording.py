@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import platform
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from leadscore.errors import LeadscoreError
 from leadscore.registry import store
@@ -113,6 +116,12 @@ class OpenRun:
         """Log texts by file name, without the passwords that addresses in them may carry."""
         for name, text in texts.items():
             self.mlflow.log_text(store.without_passwords(text), name)
+
+    def log_parquet(self, name: str, table: pa.Table) -> None:
+        """Log a table for programs, by file name."""
+        with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
+            pq.write_table(table, Path(place) / name, compression="zstd")
+            self.mlflow.log_artifact(str(Path(place) / name))
 
     def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Log tables for people, by name."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leadscore.config import Config
 from leadscore.errors import ConfigError, LeadscoreError, StateError
 from leadscore.registry import judged, store
 from leadscore.registry.registered import ALIAS, with_alias
@@ -35,7 +34,7 @@ class Run:
     judged: pa.Table
 
 
-def read_runs(config: Config, names: Sequence[str]) -> list[Run]:
+def read_runs(config: store.Project, names: Sequence[str]) -> list[Run]:
     """Read runs by run id, run name, model version (twelve hex digits), registered version, or `champion`.
 
     Raises:
@@ -55,7 +54,7 @@ def read_runs(config: Config, names: Sequence[str]) -> list[Run]:
         ) from error
 
 
-def _find(client: MlflowClient, config: Config, experiment: str, name: str) -> Any:
+def _find(client: MlflowClient, config: store.Project, experiment: str, name: str) -> Any:
     """Return MLflow's run."""
     if name == ALIAS or _VERSION.fullmatch(name):
         return _registered(client, config, name)
@@ -79,7 +78,7 @@ def _by_name(client: MlflowClient, experiment: str, name: str) -> Any:
     return found[0] if found else _refuse(name)
 
 
-def _registered(client: MlflowClient, config: Config, name: str) -> Any:
+def _registered(client: MlflowClient, config: store.Project, name: str) -> Any:
     number = with_alias(client, config.project) if name == ALIAS else name
     version = number and _or_none(lambda: client.get_model_version(config.project, number))
     return client.get_run(version.run_id) if version else _refuse(name)

@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 
 from leadscore.config import Config
 from leadscore.config.flat import FlatConfig
+from leadscore.registry import judged
 from leadscore.registry.recording import OpenRun, Recorded, record_run
+
+FLAT = "flat"
+"""Tag of a training on a flat export: what it judged has no moments."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class FlatRun:
         metrics: Figures over all parts together; one that is not finite is left out.
         stepped: The model's figures of each part, oldest first.
         tables: Tables for people, by name.
+        judged: What was said of each lead and what came true (see `judged.tell_judged`); None where none was judged.
     """
 
     title: str
@@ -77,6 +83,7 @@ class FlatRun:
     metrics: Mapping[str, float]
     stepped: Sequence[Mapping[str, float]]
     tables: Mapping[str, pd.DataFrame]
+    judged: pa.Table | None
 
 
 def record_ablation(config: Config, ablation: Ablation) -> Recorded:
@@ -109,8 +116,10 @@ def record_flat(config: FlatConfig, told: FlatRun) -> Recorded:
         run.log_numbers(told.parameters, told.metrics, told.stepped)
         run.log_texts({"configuration.yaml": told.configuration, "warnings.txt": "\n".join(told.warnings) + "\n"})
         run.log_tables(told.tables)
+        if told.judged is not None:
+            run.log_parquet(judged.FILE, told.judged)
 
-    return record_run(config, "the training", told.title, {**told.tags, "study": "flat"}, fill)
+    return record_run(config, "the training", told.title, {**told.tags, "study": FLAT}, fill)
 
 
 def _log_children(run: OpenRun, children: Sequence[Child]) -> None:

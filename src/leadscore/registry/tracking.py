@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from leadscore.config import Config
 from leadscore.errors import GateError, LeadscoreError
@@ -149,7 +146,8 @@ def _log_account(run: OpenRun, config: Config, account: Account) -> None:
     _log_inputs(run.mlflow, config, account.inputs)
     run.log_texts({"configuration.yaml": account.configuration})
     run.log_tables({**figures.tables(account.told, account.influence), **account.tables})
-    _log_judged(run.mlflow, account)
+    if account.cohorts:
+        run.log_parquet(judged.FILE, judged.tell_judged(account.cohorts, account.horizons, account.project))
     _log_pictures(run.mlflow, account)
 
 
@@ -165,15 +163,6 @@ def _log_inputs(mlflow: Any, config: Config, inputs: Mapping[str, tuple[str, int
             source = DeltaDatasetSource(path=path, delta_table_version=version)
             dataset = MetaDataset(source, name=table, digest=f"v{version}")  # type: ignore[abstract]  # in name only
             mlflow.log_input(dataset, context="training")
-
-
-def _log_judged(mlflow: Any, account: Account) -> None:
-    if not account.cohorts:
-        return
-    with tempfile.TemporaryDirectory(prefix="leadscore-") as place:
-        file = Path(place) / judged.FILE
-        pq.write_table(judged.tell_judged(account.cohorts, account.horizons, account.project), file, compression="zstd")
-        mlflow.log_artifact(str(file))
 
 
 def _log_pictures(mlflow: Any, account: Account) -> None:

@@ -41,7 +41,7 @@ class Flat(_Section):
     target: Text = Field(description="Column with the yes or no; a row without one teaches nothing.")
     positive: Strings = Field(min_length=1, description="Words of the target that mean yes; all others mean no.")
     order: Text | None = Field(
-        default=None, description="Column that rises with time; numbers, or text that sorts as its moments do."
+        default=None, description="Column that rises with time: numbers, or ISO 8601 moments; UTC without a zone."
     )
     columns: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_all_or_list)] = Field(
         default="all", validate_default=True, description="Columns to learn from: all others, or a list."

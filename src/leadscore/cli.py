@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that `leadscore --help` ans
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from leadscore.config import Config
     from leadscore.config.flat import FlatConfig
 
+log = logging.getLogger("leadscore")
+
 app = typer.Typer(
     name="leadscore",
     help="Batch lead scoring: interaction history in, ranked and explained list out.",
@@ -39,6 +42,15 @@ AsOf = Annotated[
 ]
 Flat = Annotated[
     bool, typer.Option("--flat", help="For an export without dates: one row per lead and a yes or no; see its how-to.")
+]
+_INSTEAD = "ignored where the configuration has backtest.origins."
+Origins = Annotated[
+    int | None,
+    typer.Option("--origins", min=1, max=24, help=f"How many rolling origins, 4 if absent; {_INSTEAD}"),
+]
+SearchedOrigins = Annotated[
+    int | None,
+    typer.Option("--origins", min=1, max=24, help=f"How many origins to search at, 3 if absent; {_INSTEAD}"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 DEFAULT_CONFIG = Path("leadscore.yaml")
@@ -133,14 +145,14 @@ def run(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson
 def backtest(
     config: ConfigFile = DEFAULT_CONFIG,
     as_of: AsOf = None,
-    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many rolling origins.")] = 4,
+    origins: Origins = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge the recipe at rolling origins, beside its baselines."""
     settings = _open(config)
     from leadscore import report, steps
 
-    result = steps.backtest(settings, _moment(as_of, settings), origins)
+    result = steps.backtest(settings, _moment(as_of, settings), _origins(origins, settings, 4))
     _print(result.to_dict(), as_json, lambda: report.show_backtest(result))
 
 
@@ -164,7 +176,7 @@ def compare(
 def ablate(
     config: ConfigFile = DEFAULT_CONFIG,
     as_of: AsOf = None,
-    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many rolling origins.")] = 4,
+    origins: Origins = None,
     families: Annotated[
         str | None,
         typer.Option("--families", help="Families to begin with, with commas; the configured ones if absent."),
@@ -177,7 +189,7 @@ def ablate(
     from leadscore import report, study
 
     chosen = study.families_named(settings, families, everything=everything)
-    result = study.ablate_families(settings, _moment(as_of, settings), origins, chosen)
+    result = study.ablate_families(settings, _moment(as_of, settings), _origins(origins, settings, 4), chosen)
     _print(result.to_dict(), as_json, lambda: report.show_ablation(result))
 
 
@@ -186,7 +198,7 @@ def tune(
     config: ConfigFile = DEFAULT_CONFIG,
     as_of: AsOf = None,
     trials: Annotated[int, typer.Option("--trials", min=1, max=1000, help="How many trials, in total.")] = 50,
-    origins: Annotated[int, typer.Option("--origins", min=1, max=24, help="How many origins to search at.")] = 3,
+    origins: SearchedOrigins = None,
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="No trial begins later, such as 10m; no limit if absent.")
     ] = None,
@@ -197,7 +209,7 @@ def tune(
     from leadscore import report, tuning
 
     seconds = tuning.read_timeout(timeout)
-    result = tuning.tune(settings, _moment(as_of, settings), origins, trials, seconds)
+    result = tuning.tune(settings, _moment(as_of, settings), _origins(origins, settings, 3), trials, seconds)
     _print(result.to_dict(), as_json, lambda: report.show_tuning(result))
     if result.stopped:
         raise typer.Exit(130)
@@ -344,6 +356,12 @@ def _score_flat(config: Path, as_of: str | None, as_json: bool) -> None:
 
     result = steps.score_flat(settings, _moment_in(as_of, "UTC"))
     _print(result.to_dict(), as_json, lambda: report_flat.show_slot(result))
+
+
+def _origins(asked: int | None, settings: Config, otherwise: int) -> int:
+    if asked is not None and settings.backtest.origins:
+        log.warning("--origins is ignored: backtest.origins names %d.", len(settings.backtest.origins))
+    return asked or otherwise
 
 
 def _moment(text: str | None, settings: Config) -> int:

@@ -108,9 +108,14 @@ def show_backtest(result: BacktestResult) -> None:
             bounds.add_row(horizon if number == 0 else "", name, *cells, *slopes)
     _console().print(bounds)
     _show_parts(told, result.ranked_by)
-    _say(f"Means over {len(told['origins'])} origins: {', '.join(origin['origin'] for origin in told['origins'])}.")
+    _say(f"Means over {_of_asked(result.asked, [origin['origin'] for origin in told['origins']])}.")
     _say(f"Intervals: {told['draws']} draws of {told['leads']:,} leads. Curves that fall: {told['violations']}.")
     _say_shape(asdict(result.shape))
+
+
+def _of_asked(asked: int, origins: Sequence[str]) -> str:
+    counted = f"{len(origins)} origins" if len(origins) == asked else f"{len(origins)} of {asked} origins"
+    return f"{counted}: {', '.join(origins)}"
 
 
 def _say_beaten(lines: Sequence[Mapping[str, Any]]) -> None:
@@ -213,7 +218,7 @@ def show_ablation(result: AblationResult) -> None:
             same = [other for other in rows if other["variant"] == row["variant"]]
             table.add_row(*shown_figures(row), *(shown_change(other, "*") for other in same))
     _console().print(table)
-    _say(f"Figures within {result.ranked_by}, means over {len(result.origins)} origins: {', '.join(result.origins)}.")
+    _say(f"Figures within {result.ranked_by}, means over {_of_asked(result.asked, result.origins)}.")
     _say("Δ: log-loss against all families, in thousandths, ± one standard deviation; * beyond two: no mere chance.")
     _say("A family pays when the log-loss rises without it.")
     for family, reason in result.families_off.items():

@@ -55,6 +55,8 @@ from leadscore.timeline import DAY, show_moment
 
 log = logging.getLogger("leadscore")
 
+_ENOUGH_ORIGINS = 4
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -219,6 +221,7 @@ class BacktestResult:
         as_of: Everything used was known before.
         ranked_by: The horizon of the list.
         shape: Which shape of the curve was chosen, and by how much.
+        asked: How many origins were asked for.
         leaks: What may have known the outcome; none that a training would refuse.
         told: Figures, intervals, and where a baseline wins.
         mlflow: Where MLflow has it.
@@ -228,6 +231,7 @@ class BacktestResult:
     as_of: str
     ranked_by: str
     shape: Choice
+    asked: int
     leaks: Sequence[Leak]
     told: Mapping[str, Any]
     mlflow: Mapping[str, Any]
@@ -244,6 +248,8 @@ class BacktestResult:
             "as_of": self.as_of,
             "ranked_by": self.ranked_by,
             "shape": asdict(self.shape),
+            "asked": self.asked,
+            "judged": len(self.cohorts),
             "leaks": [leak.to_dict() for leak in self.leaks],
             **self.told,
             "mlflow": self.mlflow,
@@ -256,17 +262,19 @@ def backtest(config: Config, as_of: int, number: int) -> BacktestResult:
     lake = open_settled(config)
     read = reader(config, lake)
     planned = planned_origins(read, config, as_of, number)
+    asked = count_asked(config, number, len(planned))
     leaks = look_for_leaks(read, config, as_of, planned)
     cohorts, choice = judge_origins(read, config, planned, as_of)
     if not cohorts:
         raise too_short(as_of)
+    warn_of_few(len(cohorts))
     with stage("Drawing leads anew, for the intervals"):
         told = table_of(cohorts, config)
     with stage("Tracking the backtest in MLflow"):
         judged = account(config, lake, "backtest", as_of, cohorts, told)
         recorded = tracking.record_backtest(config, replace(judged, influence=look_into(cohorts, choice, config)))
     ranked_by = config.horizon_names[config.rank_index]
-    return BacktestResult(show_moment(as_of), ranked_by, choice, leaks, told, asdict(recorded), cohorts)
+    return BacktestResult(show_moment(as_of), ranked_by, choice, asked, leaks, told, asdict(recorded), cohorts)
 
 
 def table_of(cohorts: Sequence[Cohort], config: Config) -> dict[str, Any]:
@@ -371,10 +379,36 @@ def planned_origins(read: Reader, config: Config, as_of: int, number: int) -> tu
     return splits(first, config, as_of, number)
 
 
+def count_asked(config: Config, number: int, found: int) -> int:
+    """Count the origins that were asked for, those of the configuration where it names some; warn of fewer found."""
+    asked = len(config.backtest.origins) or number
+    if found < asked:
+        why = "the others have not come yet"
+        if not config.backtest.origins:
+            why = "the past is too short for more; shorter horizons or a shorter snapshots.spacing make room"
+        log.warning("There is room for %d of %d origins: %s.", found, asked, why)
+    return asked
+
+
+def warn_of_few(judged: int) -> None:
+    """Say that draws of leads from a few origins do not tell how much one origin differs from the next."""
+    if judged < _ENOUGH_ORIGINS:
+        log.warning(
+            "Judged at %d of the %d origins that should be had at least: intervals come from leads drawn anew, and say "
+            "little of how the next month will differ.",
+            judged,
+            _ENOUGH_ORIGINS,
+        )
+
+
 def judge_origins(read: Reader, config: Config, planned: Sequence[Split], as_of: int) -> tuple[list[Cohort], Choice]:
     """Train and judge at each origin, oldest first, and choose the shape of the curve by what came true."""
-    tried = [judge_origin(read, config, split, as_of) for split in track(planned, "Judging at rolling origins")]
-    judged = [cohort for cohort in tried if cohort is not None]
+    judged = []
+    for split in track(planned, "Judging at rolling origins"):
+        try:
+            judged.append(judge_origin(read, config, split, as_of))
+        except DataError as error:
+            log.warning("Origin %s is left out. %s", show_moment(split.origin), error.message)
     choice = choose_shape(judged, config)
     return [in_shape(cohort, choice.shape) for cohort in judged], choice
 

@@ -21,13 +21,33 @@ from leadscore.features.matrix import catalogue
 from leadscore.features.own import load_own
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.history import Coded, History, Leads
-from leadscore.model.ablation import BUILT_IN, METRICS, Row, Trial, ablate, families_off, plan_variants, tabulate
+from leadscore.model.ablation import (
+    BUILT_IN,
+    METRICS,
+    Row,
+    Trial,
+    Variant,
+    ablate,
+    families_off,
+    plan_variants,
+    tabulate,
+)
 from leadscore.model.guard import Leak
-from leadscore.model.learn import settle_words
+from leadscore.model.learn import Reader, settle_words
+from leadscore.model.split import Split
 from leadscore.model.train import at_risk_on
 from leadscore.progress import stage, track
 from leadscore.registry import Ablation, Child, studies
-from leadscore.steps import choose_bundle, look_for_leaks, open_settled, planned_origins, reader, too_short
+from leadscore.steps import (
+    choose_bundle,
+    count_asked,
+    look_for_leaks,
+    open_settled,
+    planned_origins,
+    reader,
+    too_short,
+    warn_of_few,
+)
 from leadscore.store.buckets import bucket_of_lead
 from leadscore.store.lake import Lake, explained_disk_trouble
 from leadscore.timeline import show_moment
@@ -39,12 +59,13 @@ _ABLATED = (*METRICS, *(f"{metric}_change" for metric in METRICS), "log_loss_sd"
 
 @dataclass(frozen=True)
 class AblationResult:
-    """What each family is worth: the table, where it lies, what may be a leak, and what MLflow has of it."""
+    """What each family is worth: the table, where it lies, how many origins were asked for, and what may be a leak."""
 
     path: Path
     as_of: str
     families: Sequence[str]
     families_off: Mapping[str, str]
+    asked: int
     origins: Sequence[str]
     ranked_by: str
     rows: Sequence[Row]
@@ -53,8 +74,8 @@ class AblationResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        shown = ("as_of", "families", "families_off", "origins", "ranked_by", "mlflow")
-        told = {name: getattr(self, name) for name in shown}
+        shown = ("as_of", "families", "families_off", "asked", "origins", "ranked_by", "mlflow")
+        told = {name: getattr(self, name) for name in shown} | {"judged": len(self.origins)}
         told |= {name: [line.to_dict() for line in getattr(self, name)] for name in ("leaks", "rows")}
         return {"path": str(self.path), **told}
 
@@ -65,28 +86,33 @@ def ablate_families(config: Config, as_of: int, number: int, families: Sequence[
     Args:
         config: The project.
         as_of: Everything used was known before.
-        number: How many origins.
+        number: How many origins; those of the configuration where it names some.
         families: The families to begin with.
     """
     load_own(config)
     config = with_families(config, families)
     read = reader(config, open_settled(config))
     planned, variants = planned_origins(read, config, as_of, number), plan_variants(families)
+    asked = count_asked(config, number, len(planned))
     leaks = look_for_leaks(read, config, as_of, planned)
-    tried = [
-        trial
-        for split in planned
-        for trial in track(
-            ablate(read, config, split, as_of, variants), f"Ablating at {show_moment(split.origin)}", len(variants)
-        )
-    ]
-    trials = [trial for trial in tried if trial is not None]
+    trials = [trial for split in planned for trial in _try_all(read, config, split, as_of, variants)]
     if not trials:
         raise too_short(as_of)
-    return _ablated(config, as_of, trials, leaks)
+    result = _ablated(config, as_of, asked, trials, leaks)
+    warn_of_few(len(result.origins))
+    return result
 
 
-def _ablated(config: Config, as_of: int, trials: Sequence[Trial], leaks: Sequence[Leak]) -> AblationResult:
+def _try_all(read: Reader, config: Config, split: Split, as_of: int, variants: Sequence[Variant]) -> list[Trial]:
+    origin = show_moment(split.origin)
+    tried = track(ablate(read, config, split, as_of, variants), f"Ablating at {origin}", len(variants))
+    trials = [trial for trial in tried if trial is not None]
+    if not trials:
+        log.warning("Origin %s is left out: too little to learn from, or to judge by", origin)
+    return trials
+
+
+def _ablated(config: Config, as_of: int, asked: int, trials: Sequence[Trial], leaks: Sequence[Leak]) -> AblationResult:
     rows, off = tabulate(trials, config), families_off(trials)
     with stage("Tracking the ablation in MLflow"):
         recorded = studies.record_ablation(config, tracked_ablation(config, as_of, trials, rows))
@@ -95,6 +121,7 @@ def _ablated(config: Config, as_of: int, trials: Sequence[Trial], leaks: Sequenc
         as_of=show_moment(as_of),
         families=[name for name in _whole(trials) if name not in off],
         families_off=off,
+        asked=asked,
         origins=[show_moment(origin) for origin in sorted({trial.origin for trial in trials})],
         ranked_by=config.horizon_names[config.rank_index],
         rows=rows,

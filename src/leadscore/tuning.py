@@ -49,7 +49,7 @@ from leadscore.model.search import (
 from leadscore.model.split import Split
 from leadscore.progress import stage, track
 from leadscore.registry import Child, Search, studies
-from leadscore.steps import look_for_leaks, open_settled, planned_origins, reader, too_short
+from leadscore.steps import count_asked, look_for_leaks, open_settled, planned_origins, reader, too_short
 from leadscore.store.lake import Lake, explained_disk_trouble, replace_text
 from leadscore.timeline import Duration, show_moment
 
@@ -165,6 +165,7 @@ def tune(config: Config, as_of: int, number: int, wanted: int, seconds: float = 
         lake = open_settled(config)
         read = reader(config, lake)
         searched, final = plan(read, config, as_of, number)
+        count_asked(config, number + 1, len(searched) + 1)  # the final origin is one of those that are configured
         leaks = look_for_leaks(read, config, as_of, searched)
         origins = _prepared(read, config, searched, final.origin)
         if not origins:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bundles import SETTINGS, VOCABULARY, tiny_bundle, tiny_examples, tiny_matrix
+from leadscore.errors import DataError
 from leadscore.model import train
 from leadscore.model.learn import (
     Cohort,
@@ -188,10 +189,12 @@ def test_a_local_moment_is_read_in_the_time_zone_of_the_project():
     assert split.origin == day("60") - DAY // 24
 
 
-def test_an_origin_that_can_teach_or_show_nothing_is_passed_over():
+def test_an_origin_that_can_teach_or_show_nothing_says_so():
     settings = config(**FUNNEL | {"backtest": {"origins": ["2024-01-05", "2024-03-10"], "cohort": ["7d"]}})
     early, late = configured_splits(settings, day(FUNNEL_AS_OF))
-    assert judge_origin(funnel_reader(), settings, early, day(FUNNEL_AS_OF)) is None  # nobody had converted
+    with pytest.raises(DataError, match="Nothing to learn from as of 2024-01-05"):
+        judge_origin(funnel_reader(), settings, early, day(FUNNEL_AS_OF))
     nobody = replace(late, moments=late.moments[:0])
-    assert judge_origin(funnel_reader(), settings, nobody, day(FUNNEL_AS_OF)) is None
+    with pytest.raises(DataError, match="no lead was at risk in the cohort after 2024-03-10"):
+        judge_origin(funnel_reader(), settings, nobody, day(FUNNEL_AS_OF))
     assert set(judge_origin(funnel_reader(), settings, late, day(FUNNEL_AS_OF)).chances) > set(SHAPES)

@@ -203,18 +203,18 @@ def configured_splits(config: Config, as_of: int) -> tuple[Split, ...]:
     return tuple(Split(origin, origin + after[origin + after < as_of]) for origin in origins if origin < as_of)
 
 
-def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> Cohort | None:
-    """Train at an origin as a team would have then, and let time judge; None when there was too little then.
+def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> Cohort:
+    """Train at an origin as a team would have then, and let time judge.
 
     The model is there once for each shape its curve may have, by the name of the shape (see `in_shape`).
+
+    Raises:
+        DataError: there was too little to learn from then, or nobody to be judged by after it.
     """
-    try:
-        gathered = gather(read, config, split.origin)
-    except DataError:
-        return None
+    gathered = gather(read, config, split.origin)
     cohort = train.assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
     if not len(cohort):
-        return None
+        raise DataError(f"Nobody to be judged by: no lead was at risk in the cohort after {show_moment(split.origin)}.")
     bundles = {shape: draft(config, split.origin, fit(gathered, config, shape)) for shape in configured_shapes(config)}
     chances: dict[str, Floats] = {shape: bundle.readiness(cohort.matrix) for shape, bundle in bundles.items()}
     lesson = train.lesson(gathered.examples, gathered.vocabulary, config.model, config.seed)

@@ -18,7 +18,6 @@ from leadscore.delivery.ablation import shown_change, shown_figures
 from leadscore.demonstration import DemoResult
 from leadscore.doctor import Finding
 from leadscore.ingest import IngestResult
-from leadscore.model.search import Final
 from leadscore.steps import BacktestResult, RunResult, ScoreResult, TrainResult
 from leadscore.study import AblationResult, LeadFeatures
 from leadscore.tuning import TuneResult
@@ -230,6 +229,8 @@ def show_tuning(result: TuneResult) -> None:
     """Show what was tried, the best of it beside the configured settings, and whether the difference is noise."""
     configured, best = result.trials[result.configured], result.trials[result.best]
     early = sum(trial.pruned for trial in result.trials)
+    if result.timed_out:
+        _say(f"{len(result.trials)} of {result.wanted} trials; the time was over.")
     _say(f"{len(result.trials)} trials, {early} of them given up early, at the origins {', '.join(result.origins)}.")
     if result.never_judged:
         _say(f"Of {' and '.join(result.never_judged)} nothing had matured there before the final origin.")
@@ -243,27 +244,15 @@ def show_tuning(result: TuneResult) -> None:
 
 
 def _say_verdict(result: TuneResult) -> None:
-    if result.stopped:
-        _say(f"Stopped after {len(result.trials)} of {result.wanted} trials. Run the same again to go on.")
-    elif result.final is None:
-        _say("Nothing was better than the configured settings: keep them.")
-    else:
-        final = result.final
+    final = result.final
+    if final is not None:
         figures = _table("final origin", *(f"log-loss {name}" for name in result.horizons))
         for name, row in (("configured", final.configured), ("best", final.best)):
             figures.add_row(name, *("–" if value != value else f"{value:.4f}" for value in row))  # noqa: PLR0124 - NaN
         _console().print(figures)
-        _say(
-            f"At the final origin, {result.final_origin}, where nothing was tried, the best settings change the "
-            f"log-loss by {final.change:+.4f} ± {final.sd:.4f} (one standard deviation): {_judgement(final)}"
-        )
+    _say(result.verdict)
+    if final is not None and final.is_better:
         _say(f"The lines of the best settings, for the configuration:\n\n{result.yaml}")
-
-
-def _judgement(final: Final) -> str:
-    if final.is_noise:
-        return "noise. The configured settings may stay."
-    return "better. They are worth taking." if final.change < 0 else "worse. Keep the configured settings."
 
 
 def show_lead(result: LeadFeatures) -> None:

@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import signal
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,8 +60,10 @@ if TYPE_CHECKING:  # Optuna takes most of a second to import
 
 log = logging.getLogger("leadscore")
 
+_ENOUGH_TRIALS = 10  # fewer have hardly searched
 _TRIED_ALL_THROUGH = 5  # trials before one is given up early
 _MEGABYTE = 1e6
+_WIDTH = 100  # signs of a line of comment
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class TuneResult:
         configured, best: Places of two of them.
         wanted: How many trials were asked for, in total.
         stopped: Someone stopped the search; it can go on.
-        final: Both at the final origin; None when stopped, or when nothing was better than the configured settings.
+        final: Both at the final origin; None when stopped, when the time was over after a few trials, or when nothing
+            was better than the configured settings.
         leaks: What may have known the outcome; none that a training would refuse.
         mlflow: Where MLflow has it.
     """
@@ -111,6 +115,29 @@ class TuneResult:
     mlflow: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def timed_out(self) -> bool:
+        """Whether the time was over before all trials were tried."""
+        return not self.stopped and len(self.trials) < self.wanted
+
+    @property
+    def verdict(self) -> str:
+        """Say what the search amounts to."""
+        tried = len(self.trials)
+        if self.stopped:
+            return f"Stopped after {tried} of {self.wanted} trials. Run the same again to go on."
+        if self.timed_out and tried < _ENOUGH_TRIALS:
+            return "That is too few for a verdict. Run the same again to go on, with more time."
+        if self.final is not None:
+            return (
+                f"At the final origin, {self.final_origin}, where nothing was tried, the best settings change the "
+                f"log-loss by {self.final.change:+.4f} ± {self.final.sd:.4f} (one standard deviation): "
+                f"{judgement(self.final)}"
+            )
+        if tried < _ENOUGH_TRIALS:
+            return f"Nothing tried so far ({tried}) was better than the configured settings; so few say little."
+        return "Nothing was better than the configured settings: keep them."
+
+    @property
     def yaml(self) -> str:
         """The lines of the best settings, as they stand in a configuration."""
         return as_yaml(self.trials[self.best].settings)
@@ -123,11 +150,12 @@ class TuneResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        shown = ("as_of", "origins", "final_origin", "horizons", "configured", "best", "wanted", "stopped")
+        shown = ("as_of", "origins", "final_origin", "horizons", "configured", "best", "wanted", "stopped", "timed_out")
         final = None if self.final is None else {**asdict(self.final), "is_noise": self.final.is_noise}
         told = {
             "path": str(self.path),
             **{name: getattr(self, name) for name in shown},
+            "verdict": self.verdict,
             "final": final,
             "yaml": self.yaml,
             "leaks": [leak.to_dict() for leak in self.leaks],
@@ -144,6 +172,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def judgement(final: Final) -> str:
+    """Say in words what the final origin says of the best settings."""
+    if final.is_noise:
+        return "noise. The configured settings may stay."
+    return "better. They are worth taking." if final.is_better else "worse. Keep the configured settings."
 
 
 def tune(config: Config, as_of: int, number: int, wanted: int, seconds: float = math.inf) -> TuneResult:
@@ -175,8 +210,8 @@ def tune(config: Config, as_of: int, number: int, wanted: int, seconds: float = 
         moments = [show_moment(origin.as_of) for origin in origins]
         del origins  # the final origin needs the memory
         configured, best = places(config, journal.trials)
-        judged = None
-        if not stopped and best != configured:
+        judged, enough = None, len(journal.trials) >= min(wanted, _ENOUGH_TRIALS)
+        if not stopped and enough and best != configured:
             judged = _judged(read, config, final, as_of, journal.trials[best].settings)
         result = TuneResult(
             path=config.out_path / "tuning" / Slot(config.project, as_of, "").name.rstrip("-"),
@@ -336,7 +371,7 @@ def _kept(config: Config, result: TuneResult, journal: Journal) -> TuneResult:
     told = {name: value for name, value in result.to_dict().items() if name not in ("path", "mlflow")}
     documents = {
         "tuning.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n",
-        "tuning.yaml": result.yaml,
+        "tuning.yaml": "".join(f"# {line}\n" for line in textwrap.wrap(result.verdict, _WIDTH)) + result.yaml,
     }
     with stage("Tracking the search in MLflow"):
         recorded = studies.record_search(config, tracked_search(config, result, documents), journal.run_id)

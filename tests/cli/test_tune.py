@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +18,8 @@ import yaml
 from cli.commands import AS_OF, TRACKED, command, company
 from leadscore import tuning
 from leadscore.model.search import Final
-from leadscore.report import _judgement
+from leadscore.report import show_tuning
+from leadscore.tuning import Trial, TuneResult, judgement
 
 AT = ("--as-of", AS_OF)
 POOR = ("model: {trees: 10, min_rows_per_leaf: 20}", "model: {trees: 1, base_l2: 1000000000, min_rows_per_leaf: 20}")
@@ -110,23 +112,53 @@ def test_a_person_reads_the_settings_the_verdict_and_the_lines(poor):
     assert any(line.split()[:2] == ["model.base_l2", "1000000000.0"] for line in lines)
     assert "where nothing was tried, the best settings change the log-loss by -" in told.out
     assert ": noise. The configured settings may stay." in told.out  # a hundred leads say little
-    pasted = told.out.partition("for the configuration:")[2].partition("Files:")[0]
-    assert set(yaml.safe_load(pasted)) == {"model", "training"}
+    assert "for the configuration:" not in told.out
+    kept = (poor.folder / "out" / "tuning" / "20240321T000000Z" / "tuning.yaml").read_text()
+    assert kept.startswith("# At the final origin, ")
+    assert " noise. " in kept.partition("\nmodel:")[0]
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"), [(-0.02, "better. They are worth taking."), (0.02, "worse. Keep the configured settings.")]
 )
 def test_beyond_two_standard_deviations_there_is_a_verdict(change, sentence):
-    assert _judgement(Final((0.3,), (0.3 + change,), change, 0.009)) == sentence
+    assert judgement(Final((0.3,), (0.3 + change,), change, 0.009)) == sentence
 
 
-def test_where_nothing_is_better_it_says_so_and_mlflow_may_be_away(fresh):
-    told = fresh("tune", *AT, "--timeout", "0m")
+def found(**changes):
+    """A search of ten trials, whose second is the best, and what is changed of it."""
+    own, best = {"model.trees": 10}, {"model.trees": 90}
+    trials = [Trial(own, ((0.3,),)), Trial(best, ((0.2,),)), *[Trial(own, ((0.4,),))] * 8]
+    final = Final((0.3,), (0.28,), -0.02, 0.009)
+    told = {"trials": trials, "wanted": 10, "best": 1, "stopped": False, "final": final} | changes
+    return TuneResult(Path(), "", ["2024-01-01"], "2024-02-01", ["7d"], configured=0, leaks=(), **told)
+
+
+def test_lines_are_printed_where_they_are_better_and_only_there(capsys):
+    show_tuning(found())
+    assert yaml.safe_load(capsys.readouterr().out.partition("for the configuration:")[2].partition("Files:")[0]) == {
+        "model": {"trees": 90}
+    }
+    show_tuning(found(final=Final((0.3,), (0.32,), 0.02, 0.009)))
+    assert "model:" not in capsys.readouterr().out
+
+
+def test_after_ten_trials_there_is_a_verdict_though_the_time_was_over():
+    assert (found(wanted=50).timed_out, found().timed_out, found(wanted=50, stopped=True).timed_out) == (1, 0, 0)
+    assert "better. They are worth taking." in found(wanted=50).verdict
+    assert found(final=None, best=0).verdict == "Nothing was better than the configured settings: keep them."
+
+
+def test_a_search_that_hardly_happened_gives_no_verdict_and_mlflow_may_be_away(fresh):
+    told = fresh("tune", *AT, "--timeout", "0m", "--trials", "9")
     assert told.code == 0, told.err
-    assert told.out.startswith("1 trials, 0 of them given up early")
-    assert "Nothing was better than the configured settings: keep them." in told.out
+    assert told.out.startswith("1 of 9 trials; the time was over.\n1 trials, 0 of them given up early")
+    assert "too few for a verdict. Run the same again to go on" in told.out
+    assert "keep them" not in told.out
     assert "the search is not recorded in MLflow" in told.err
+    told = fresh("tune", *AT, "--trials", "1", "--json").json
+    assert (told["timed_out"], told["final"]) == (False, None)
+    assert told["verdict"] == "Nothing tried so far (1) was better than the configured settings; so few say little."
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

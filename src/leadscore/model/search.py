@@ -236,6 +236,11 @@ class Final:
         """Whether the change is less than two standard deviations."""
         return not abs(self.change) > _SURE * self.sd
 
+    @property
+    def is_better(self) -> bool:
+        """Whether the best settings lower the log-loss by more than noise."""
+        return self.change < 0 and not self.is_noise
+
 
 def judge_final(origin: Origin, config: Config, best: Settings) -> Final:
     """Fit the configured settings and the best found at the origin kept out, and compare what came true."""

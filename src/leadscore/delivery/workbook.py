@@ -684,9 +684,8 @@ def _put(book: _Book, sheet: Any, row: int, at: int, value: Cell, style: str) ->
 
 
 def _put_text(sheet: Any, row: int, at: int, text: str, look: Any) -> None:
-    if text.startswith("<r>") and text.endswith(
-        "</r>"
-    ):  # XlsxWriter would take it for its own markup, and not escape it
+    # XlsxWriter takes such a text for markup of its own, and does not escape it.
+    if text.startswith("<r>") and text.endswith("</r>"):
         sheet.write_rich_string(row, at, text[0], text[1], text[2:], look)
     else:
         sheet.write_string(row, at, text, look)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from leadscore.timeline import show_moment
 _KEYS = ["lead", "as_of", "horizon"]
 _WANTED = {**WANTED, "brier": -1}
 _LEVEL = 0.9
+_FEWEST = 10  # conversions; the figures of fewer are mostly noise
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Paired:
     Attributes:
         cohorts: Rows are snapshots, columns the horizons.
         horizons: Those that both have.
-        rows, leads: How many (snapshot, horizon) are common, and of how many leads.
+        rows, leads: How many (snapshot, horizon) are compared, and of how many leads.
         disagreed: How many more were left out, because the runs disagree about what came true.
+        sparse: How many more were, because too few converted in their cohort within the horizon.
     """
 
     cohorts: Sequence[Cohort]
@@ -65,6 +67,7 @@ class Paired:
     rows: int
     leads: int
     disagreed: int
+    sparse: int
 
 
 @dataclass(frozen=True)
@@ -136,14 +139,28 @@ def pair(one: pa.Table, other: pa.Table) -> Paired:
 
     Where a run judged a row from several origins, the newest counts: that model knew most. Rows about which the runs
     disagree what came true are left out. With other origins, rows are grouped by the pair of origins, so that a model
-    is never ranked against another origin's.
+    is never ranked against another origin's. A mean over groups counts each alike; so one with fewer than ten
+    conversions within a horizon is left out there, unless no group has as many.
     """
     both = _newest(one).merge(_newest(other), on=_KEYS, suffixes=("_a", "_b"))
     agreed = both[both["hit_a"] == both["hit_b"]]
     names = [str(name) for name in one["horizon"].unique().to_pylist()]
     horizons = [name for name in names if (agreed["horizon"] == name).any()]
-    cohorts = [_cohort(group, horizons) for _, group in agreed.groupby(["origin_a", "origin_b"], sort=True)]
-    return Paired(cohorts, horizons, len(agreed), agreed["lead"].nunique(), len(both) - len(agreed))
+    grouped = [_cohort(group, horizons) for _, group in agreed.groupby(["origin_a", "origin_b"], sort=True)]
+    cohorts = _without_sparse(grouped)
+    rows = sum(int(cohort.matured.sum()) for cohort in cohorts)
+    leads = {cohort.lead_id[row] for cohort in cohorts for row in np.flatnonzero(cohort.matured.any(axis=1)).tolist()}
+    return Paired(cohorts, horizons, rows, len(leads), len(both) - len(agreed), len(agreed) - rows)
+
+
+def _without_sparse(cohorts: Sequence[Cohort]) -> list[Cohort]:
+    """Leave out what was judged at horizons with too few conversions, and cohorts of which nothing is left."""
+    enough = [cohort.hits.sum(axis=0) >= _FEWEST for cohort in cohorts]
+    nowhere = ~np.any(enough, axis=0)
+    kept = [
+        replace(cohort, matured=cohort.matured & (own | nowhere)) for cohort, own in zip(cohorts, enough, strict=True)
+    ]
+    return [cohort for cohort in kept if cohort.matured.any()]
 
 
 def _newest(judged: pa.Table) -> pd.DataFrame:
@@ -199,7 +216,7 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, tuple[st
 
 
 def _common(paired: Paired, *, dated: bool) -> dict[str, Any]:
-    counts = {"rows": paired.rows, "leads": paired.leads, "disagreed": paired.disagreed}
+    counts = {name: getattr(paired, name) for name in ("rows", "leads", "disagreed", "sparse")}
     if not dated:
         return {**counts, "parts": len(paired.cohorts)}
     moments = np.concatenate([cohort.as_of for cohort in paired.cohorts])

@@ -180,6 +180,8 @@ def show_comparison(result: ComparisonResult) -> None:
     )
     chance = len(result.lines) * (1 - result.level)
     _say(f"Mind: of {len(result.lines)} lines, {chance:.1f} on average look like more than noise by chance alone.")
+    if common["sparse"]:
+        _say(f"Left out: {common['sparse']:,} labels of cohorts with fewer than ten conversions within the horizon.")
     if common["disagreed"]:
         _say(f"Left out: {common['disagreed']:,} labels about which the runs disagree what came true.")
     if result.settings:

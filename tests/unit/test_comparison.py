@@ -69,6 +69,28 @@ def _both(cohort, row):
     return tuple(round(float(cohort.chances[name][row, 0]), 6) for name in ("a", "b"))
 
 
+def test_a_group_that_hardly_converted_does_not_count_as_much_as_one_that_did():
+    """Three pairs of origins: of 10 and of 9 conversions within the week, and of 2; of 2 within two weeks in one."""
+
+    converted = (("7d", 1, 10), ("7d", 2, 9), ("7d", 3, 2), ("14d", 2, 2))  # horizon, group, how many of twenty
+
+    def run(origins, rank):
+        lines = [
+            f"{origins[group - 1]} lead-{group}-{n} 2026-03-0{group} {horizon} {'hit' if n < hits else '-'} {rank(n)}"
+            for horizon, group, hits in converted
+            for n in range(20)
+        ]
+        return table("\n".join(lines))
+
+    one = run(["2026-01-01", "2026-02-01", "2026-02-01"], lambda n: 0.9 - n / 100)
+    other = run(["2026-01-01", "2026-01-01", "2026-02-01"], lambda n: 0.1 + n / 100)
+    paired = pair(one, other)
+    assert [cohort.matured.sum(axis=0).tolist() for cohort in paired.cohorts] == [[20, 0], [0, 20]]
+    assert (paired.rows, paired.leads, paired.sparse, paired.disagreed) == (40, 40, 40, 0)
+    (line, *_) = measure_difference(paired, None, 1)
+    assert (line.metric, line.a, line.b) == ("auc", 1, 0)
+
+
 def test_nothing_in_common_is_nothing():
     assert pair(table(A), table(B.replace("2026-0", "2025-0"))).cohorts == []
     assert pair(table(A), table(B.replace("7d", "30d"))).cohorts == []

@@ -232,6 +232,25 @@ def features(
 
 
 @app.command()
+def show(
+    lead: Annotated[str, typer.Argument(metavar="LEAD", help="Id of the lead, as ingested.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Moment to look from, ISO 8601; that of the newest list delivered if absent."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one lead as the page does: where it stands, how ready it is, why, and what happened."""
+    settings = _open(config)
+    from leadscore import panel, report_lead
+
+    newest = panel.newest_list(settings) if as_of is None else None
+    result = panel.show_lead(settings, lead, _moment(as_of, settings) if newest is None else newest, _now())
+    _print(result.to_dict(), as_json, lambda: report_lead.show_panel(result))
+
+
+@app.command()
 def monitor(config: ConfigFile = DEFAULT_CONFIG, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Say what became of delivered leads, grade by grade."""
     settings = _open(config)

@@ -224,7 +224,7 @@ def lead_features(config: Config, lead_id: str, as_of: int, now: int, family: st
     load_own(config)
     lake = open_settled(config)
     bundle = choose_bundle(config, as_of)
-    leads, history = _bucket_of(config, lake, lead_id, as_of, now)
+    leads, history = bucket_of(config, lake, lead_id, as_of, now, "--lead")
     vocabulary = bundle.vocabulary if bundle else settle_words(reader(config, lake), config, as_of)
     _check_family(vocabulary, family)
     row = leads.lead_id.index(lead_id)
@@ -253,22 +253,36 @@ def lead_features(config: Config, lead_id: str, as_of: int, now: int, family: st
     )
 
 
-def _bucket_of(config: Config, lake: Lake, lead_id: str, as_of: int, now: int) -> tuple[Leads, History]:
-    """Read the bucket of a lead as of a moment, unless the lead may not be looked at."""
+def bucket_of(config: Config, lake: Lake, lead_id: str, as_of: int, now: int, asked: str) -> tuple[Leads, History]:
+    """Read the bucket of a lead as of a moment, unless the lead may not be looked at.
+
+    Args:
+        config: The project.
+        lake: Its store.
+        lead_id: Who.
+        as_of: Everything read was known before.
+        now: The present; an objection that stands then counts at any moment.
+        asked: How the command line calls the lead, for errors.
+
+    Raises:
+        ConfigError: there is no such lead, or nobody knew it then.
+        GateError: the lead objected.
+    """
     bucket = bucket_of_lead(lake, lead_id)
     if bucket is None:
-        raise ConfigError("--lead: found no such lead in the store.", "Check the spelling; ids are text, as ingested.")
+        hint = "Check the spelling; ids are text, as ingested."
+        raise ConfigError(f"{asked}: found no such lead in the store.", hint)
     read = reader(config, lake, [bucket])
     for today, _ in read(max(as_of, now)):
         if today.objected[today.lead_id.index(lead_id)]:
             raise GateError(
-                "--lead: this lead objected; who said no is not profiled.",
+                f"{asked}: this lead objected; who said no is not profiled.",
                 "A later consent lifts an objection: see docs/how-to/respect-objections.md.",
             )
     for leads, history in read(as_of):
         if lead_id in leads.lead_id:
             return leads, history
-    raise ConfigError(f"--lead: this lead was not known before {show_moment(as_of)}.", "Look from a later moment.")
+    raise ConfigError(f"{asked}: this lead was not known before {show_moment(as_of)}.", "Look from a later moment.")
 
 
 def _check_family(vocabulary: Vocabulary, family: str | None) -> None:

@@ -107,7 +107,9 @@ def test_a_panel_tells_all_of_a_lead_and_closes_where_it_was_opened(opened, engl
         sentences = dialog.locator(".reasons tbody td:first-child").all_inner_texts()
         assert sentences[: len(panel.reasons)] == [reason.text for reason in panel.reasons]
         assert f"{panel.margin:+.2f}".replace("-", "−") in dialog.locator("tfoot tr:last-child").inner_text()
-        assert dialog.locator(".mark-symbol.role-mark path").count() == len(panel.touches) + len(content.horizons) + 1
+        assert (
+            dialog.locator(".mark-symbol.role-mark path").count() == len(panel.touches) + 1 + len(content.horizons) + 1
+        )
         assert dialog.locator("details tbody tr").count() == len(panel.touches)
         late = dialog.locator("details tbody tr").filter(has_text="demo")
         late.locator("xpath=ancestor::details").evaluate("details => details.open = true")

@@ -27,6 +27,7 @@ _AXIS = {
     "titleFontWeight": "normal",
     "titlePadding": 8,
     "labelPadding": 4,
+    "labelSeparation": 8,
 }
 _LEGEND = {
     "orient": "top",
@@ -124,7 +125,7 @@ def _curve(teller: Teller) -> Any:
 
 def _timeline(teller: Teller) -> Any:
     x = alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(grid=False, format=_DAYS))
-    label = alt.Y("label:N", title=None, axis=alt.Axis(grid=True, labelLimit=110, domain=False, ticks=False))
+    label = alt.Y("label:N", title=None, axis=alt.Axis(grid=True, domain=False, ticks=False))
     sides = {side: teller.say(f"js_{side}") for side in ("inbound", "outbound", "unsaid")}
     side = list(sides.values())
     warmth = (
@@ -134,11 +135,9 @@ def _timeline(teller: Teller) -> Any:
             x, alt.Y("temperature:Q", title=teller.say("chart_temperature"), axis=alt.Axis(orient="right", grid=False))
         )
     )
-    late = (
-        alt.Chart(alt.NamedData("late"))
-        .mark_rule(color=_OTHER, strokeDash=[3, 3], strokeWidth=1.5)
-        .encode(x, alt.X2("learned:T"), label)
-    )
+    learned = alt.Chart(alt.NamedData("late"))
+    late = learned.mark_rule(color=_OTHER, strokeDash=[3, 3], strokeWidth=1.5).encode(x, alt.X2("learned:T"), label)
+    ring = learned.mark_point(size=200, color=_OTHER, strokeWidth=1.5).encode(x, label)
     marks = (
         alt.Chart(alt.NamedData("touches"))
         .mark_point(filled=True, size=80, opacity=1)
@@ -150,7 +149,7 @@ def _timeline(teller: Teller) -> Any:
             tooltip=_tooltip("said"),
         )
     )
-    return alt.layer(warmth, alt.layer(late, marks)).resolve_scale(y="independent")
+    return alt.layer(warmth, alt.layer(alt.layer(late, ring), marks)).resolve_scale(y="independent")
 
 
 def _tooltip(field: str) -> alt.Tooltip:

@@ -93,19 +93,18 @@ def _clock_or_none(moment: int | None, zone: ZoneInfo) -> int | None:
     return None if moment is None else _clock(moment, zone)
 
 
-def changes(content: Content, ids: Sequence[str], limit: int) -> Columns:
-    """Return the first changes by column, one value per change; `place` is the lead's in the list, or None."""
+def changes(content: Content, ids: Sequence[str]) -> Columns:
+    """Return the changes by column, one value per change; `place` is the lead's in the list, or None."""
     place = {lead: number for number, lead in enumerate(ids)}
-    told = content.changes[:limit]
     columns: Columns = {
-        "id": [change.lead_id for change in told],
-        "place": [place.get(change.lead_id) for change in told],
-        "moves": [list(change.moves) for change in told],
-        "why": [change.why for change in told],
+        "id": [change.lead_id for change in content.changes],
+        "place": [place.get(change.lead_id) for change in content.changes],
+        "moves": [list(change.moves) for change in content.changes],
+        "why": [change.why for change in content.changes],
     }
     for name in ("rank", "grade", "score"):
-        columns[name] = [getattr(change, name) for change in told]
-        columns[f"{name}_before"] = [getattr(change, f"{name}_before") for change in told]
+        columns[name] = [getattr(change, name) for change in content.changes]
+        columns[f"{name}_before"] = [getattr(change, f"{name}_before") for change in content.changes]
     return columns
 
 

@@ -74,7 +74,10 @@ function under(place) {
 const text = (name, kind) => column(name, kind, place => rows[name][place] ?? '');
 
 function columns() {
-  const before = place => rows.before[place] === null ? '' : points(rows.score[place] - rows.before[place]);
+  const before = place => {
+    const gained = rows.before[place] === null ? 0 : rows.score[place] - rows.before[place];
+    return gained ? points(gained) : '';
+  };
   return [
     counted('rank', 'num', place => rows.rank[place], value => plain.format(value)),
     coded('grade', '', grade),
@@ -165,13 +168,14 @@ async function start() {
   byId('plain').hidden = true;
   await showChanges();
   document.body.dataset.ready = 'yes';
+  performance.mark('ready');
   (window.requestIdleCallback ?? (later => setTimeout(later, 200)))(() => library('chart-library'));
 }
 
 async function draw(figure, spec, datasets) {
   await library('chart-library');
-  const room = figure.clientWidth;
-  await vegaEmbed(figure, {...spec, width: room, autosize: {type: 'fit', contains: 'padding'}, datasets}, {
+  const width = figure.clientWidth, axis = {...spec.config.axis, labelLimit: width < 500 ? 100 : 200};
+  await vegaEmbed(figure, {...spec, width, config: {...spec.config, axis}, autosize: {type: 'fit', contains: 'padding'}, datasets}, {
     mode: 'vega-lite', renderer: 'svg', ast: true, actions: false, defaultStyle: false,
     tooltip: {disableDefaultStyle: true}, formatLocale: words.numbers, timeFormatLocale: words.times,
   });
@@ -307,7 +311,9 @@ function timeline(chart, spec, panel) {
     at, label, learned, side: side(from), said: `${label}, ${moment.format(at)}${learned === null ? '' : ` (${say('learned').toLowerCase()}: ${moment.format(learned)})`}`}));
   const warmth = panel.warmth.map(([at, temperature]) => ({at, temperature}));
   const late = marks.filter(mark => mark.learned !== null), [shaded, {layer: [lines, symbols]}] = spec.layer;
-  const layer = [...warmth.length ? [shaded] : [], {layer: late.length ? [lines, symbols] : [symbols]}];
+  const present = {values: [...new Set(marks.map(mark => mark.side))]}, {shape, color} = symbols.encoding;
+  const told = {...symbols, encoding: {...symbols.encoding, shape: {...shape, legend: present}, color: {...color, legend: present}}};
+  const layer = [...warmth.length ? [shaded] : [], {layer: late.length ? [lines, told] : [told]}];
   const height = Math.max(170, 26 * new Set(marks.map(mark => mark.label)).size + 90);
   return draw(chart, {...spec, layer, height}, {touches: marks, late, warmth});
 }

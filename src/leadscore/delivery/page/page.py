@@ -18,7 +18,6 @@ from leadscore.delivery.page.teller import Teller, moved
 
 ROWS = 10_000
 """So many leads of a list are in the page; more would make the file too large to mail."""
-CHANGES = 1_000
 _AT_ONCE = 50  # rows that stand in the page as HTML: what a preview without scripts shows
 _CHANGES_AT_ONCE = 20  # as many as a page of their table holds
 
@@ -40,7 +39,7 @@ def render(content: Content) -> str:
     """Return the page's HTML."""
     teller = Teller(content, "page")
     rows = data.rows(content, ROWS)
-    changes = data.changes(content, rows["id"], CHANGES)
+    changes = data.changes(content, rows["id"])
     packed = {
         "rows": rows,
         "panels": data.panels(content, rows["id"]),
@@ -55,7 +54,7 @@ def render(content: Content) -> str:
         style=style,
         script=script,
         say=teller.say,
-        told=told.page(content, teller, rows=ROWS, changes=CHANGES),
+        told=told.page(content, teller, rows=ROWS),
         shown=list(content.shown),
         first=list(_across(rows, _AT_ONCE)),
         first_changes=list(_across(changes, _CHANGES_AT_ONCE)),

@@ -37,7 +37,7 @@ class Told:
         worth: How good such lists were; or that nobody can say.
         judged: What is to be known of that sentence.
         facts: The headline facts.
-        cut, changes_cut: That not all leads or changes are here; empty when they are.
+        cut: That not all leads are here; empty when they are.
         panels: For how many leads there is a full account.
         tenths, bins, grades: Rows of cells, as the page's tables have them.
         graded_before: Whether any list was graded whose horizon has closed.
@@ -52,7 +52,6 @@ class Told:
     judged: Sequence[str]
     facts: Sequence[Fact]
     cut: str
-    changes_cut: str
     panels: str
     tenths: Sequence[Sequence[str]]
     bins: Sequence[Sequence[str]]
@@ -61,14 +60,13 @@ class Told:
     unknown: Sequence[str]
 
 
-def page(content: Content, teller: Teller, *, rows: int, changes: int) -> Told:
+def page(content: Content, teller: Teller, *, rows: int) -> Told:
     """Say everything the page says at once.
 
     Args:
         content: The slot.
         teller: Its voice.
         rows: How many leads the page holds at most.
-        changes: How many changes.
     """
     quality = content.quality
     return Told(
@@ -79,8 +77,7 @@ def page(content: Content, teller: Teller, *, rows: int, changes: int) -> Told:
         worth=_meets(quality, teller) if quality else teller.say("not_judged"),
         judged=list(_judged(quality, teller)) if quality else (),
         facts=list(_facts(content, teller)),
-        cut=_cut("list_cut", rows, content.scores.num_rows, teller),
-        changes_cut=_cut("changes_cut", changes, len(content.changes), teller),
+        cut=_cut(rows, content.scores.num_rows, teller),
         panels=teller.say("panels_first", len(content.panels)),
         tenths=[_tenth(number, one, quality, teller) for number, one in enumerate(quality.tenths, 1)]
         if quality
@@ -92,8 +89,8 @@ def page(content: Content, teller: Teller, *, rows: int, changes: int) -> Told:
     )
 
 
-def _cut(key: str, held: int, every: int, teller: Teller) -> str:
-    return teller.say(key, held=teller.number(held), all=teller.number(every)) if every > held else ""
+def _cut(held: int, every: int, teller: Teller) -> str:
+    return teller.say("list_cut", held=teller.number(held), all=teller.number(every)) if every > held else ""
 
 
 def _facts(content: Content, teller: Teller) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from leadscore.features.vocabulary import Vocabulary
 from leadscore.labels import Labels
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator
-from leadscore.model.certainty import Bounds, Certainty, measure_support
+from leadscore.model.certainty import Bounds, Certainty, Usual, measure_support, measure_usual
 from leadscore.model.train import Examples, fit
 from leadscore.timeline import DAY
 
@@ -64,6 +64,7 @@ def tiny_bundle(seed: int = 1, **changes: Any) -> Bundle:
         "calibrator": Calibrator(0.9, 1.1, -0.1),
         "reference": (0.1, 0.2),
         "certainty": Certainty(Bounds(), measure_support(tiny_matrix(seed))),
+        "usual": Usual(measure_usual(tiny_matrix(seed), np.zeros(tiny_matrix(seed).shape[1], bool)), np.zeros(0)),
         "facts": {"rows": 300, "auc": float("nan")},
     }
     assert set(values) == {field.name for field in fields(Bundle)}

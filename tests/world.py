@@ -274,6 +274,9 @@ def learned_funnel(parts=1, shape="auto"):
 
 
 class _NoTrees:
+    def feature_importance(self, _):
+        return np.zeros(1)
+
     def predict(self, matrix, *, pred_contrib=False, **_):
         return np.zeros((len(matrix), matrix.shape[1] + 1) if pred_contrib else len(matrix))
 

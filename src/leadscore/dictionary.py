@@ -17,6 +17,7 @@ from leadscore.features.catalogue import Feature
 from leadscore.features.matrix import FAMILIES, settle, take_census
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.features.worlds import World, draw_world
+from leadscore.language import LANGUAGES, Forms
 from leadscore.timeline import Duration
 
 SPECS = Path(__file__).parents[2] / "tests" / "spec"
@@ -40,7 +41,8 @@ def families() -> dict[str, tuple[str, list[Feature]]]:
 def row(feature: Feature) -> tuple[str, ...]:
     """Describe a feature: name, unit, what missing means, which way it may push, sentences."""
     sentences = [
-        f"{_marked(feature.sentence[language])} · {_marked(feature.absent[language])}" for language in ("en", "fr")
+        " · ".join(_marked(text) for text in (*_forms(feature.sentence[language]), feature.absent[language]))
+        for language in LANGUAGES
     ]
     missing = _marked(feature.missing) or "never"
     return f"`{feature.name}`", feature.unit, missing, _DIRECTIONS[feature.direction], *sentences
@@ -124,8 +126,13 @@ def _without_doubles(features: Sequence[Feature]) -> list[Feature]:
     return list(kept.values())
 
 
+def _forms(sentence: Forms) -> list[str]:
+    return [sentence] if isinstance(sentence, str) else list(sentence.values())
+
+
 def _marked(text: str) -> str:
     """Show placeholders as code: as tags they would vanish from the page."""
+    text = text.translate({ord(mark): None for mark in "⟨⟩"})
     for name, length in _LENGTHS.items():
         days = length.removesuffix("d")
         for words in (f"{days} days", f"{days} jours"):

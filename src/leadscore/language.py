@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
+from babel.units import format_unit
 
 from leadscore.timeline import to_datetime
 
@@ -19,6 +20,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "fr")
 Forms = str | Mapping[str, str]
 """A text, or one per plural category of a language (`one`, `other`, …), and `zero` where none reads otherwise."""
 
+_HUGE = 1e15  # nobody reads its digits
 _LOCALES = {language: Locale(language) for language in LANGUAGES}
 
 
@@ -29,6 +31,8 @@ def number(value: float, language: Language, digits: int = 0) -> str:
     >>> number(12345.678, "en", 1), number(0.5, "fr", 1)
     ('12,345.7', '0,5')
     """
+    if abs(value) >= _HUGE:
+        return f"{value:.3g}"
     return str(format_decimal(value, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
 
 
@@ -39,8 +43,27 @@ def percent(share: float, language: Language, digits: int = 0) -> str:
     >>> percent(0.256, "en"), percent(0.0254, "fr", 1)
     ('26%', '2,5\u202f%')
     """
+    if abs(share) >= _HUGE:
+        return f"{100 * share:.3g}%"
     mark = {"en": "%", "fr": "\u202f%"}[language]
     return str(format_percent(share, format="#,##0." + "0" * digits + mark, locale=_LOCALES[language]))
+
+
+@lru_cache(maxsize=65_536)
+def length(days: float, language: Language) -> str:
+    r"""Write a length of time in days, below one in hours.
+
+    >>> length(23.4, "en"), length(1, "fr"), length(0.5, "en"), length(0.01, "fr")
+    ('23 days', '1\xa0jour', '12 hours', "moins d'une heure")
+    """
+    if not abs(days) < _HUGE:
+        return f"{days:.3g}"
+    hours = round(24 * days)
+    if days >= 1 or hours == 24:  # noqa: PLR2004 - a day has as many
+        return str(format_unit(round(days), "duration-day", locale=_LOCALES[language]))
+    if hours:
+        return str(format_unit(hours, "duration-hour", locale=_LOCALES[language]))
+    return {"en": "less than an hour", "fr": "moins d'une heure"}[language]
 
 
 def day(moment: int, language: Language, time_zone: str) -> str:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
@@ -24,7 +26,6 @@ from leadscore.timeline import Duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 _HEAD = "<!-- Written by `python -m leadscore.reference`; change the code, not this page. -->"
@@ -171,7 +172,12 @@ def _section_rows(path: str, field: FieldInfo) -> Iterator[tuple[str, ...]]:
     section, many = section_of(field.annotation)
     inner = f"{path}.<kind>." if many else f"{path}."
     if section.__name__ != "SourceMap":
-        yield from (_row(inner, name, field) for name, field in _fields(section))
+        for name, inside in _fields(section):
+            nested, many = section_of(inside.annotation)
+            if nested is None or many:
+                yield _row(inner, name, inside)
+            else:
+                yield from _section_rows(f"{inner}{name}", inside)
         return
     yield from (_row(inner, name, field) for name, field in _fields(section))
     yield from (_row(f"{path}.<table>.", name, field) for name, field in _fields(Source))
@@ -214,11 +220,20 @@ def _words(annotation: Any) -> str:
         return "one of " + ", ".join(f"`{word}`" for word in inner)
     if origin in (Union, UnionType):
         return " or ".join(_words(part) for part in inner if part is not NoneType)
-    if origin is tuple:
-        sources = section_of(annotation)[0] is not None
-        return "source or list of sources" if sources else f"list of {_plural(_words(inner[0]))}"
     if origin is dict:
         return f"{_words(inner[0])}: {_words(inner[1])}"
+    return _list(annotation) if origin is tuple else _named(annotation)
+
+
+def _list(annotation: Any) -> str:
+    section, _ = section_of(annotation)
+    sources = section is not None and issubclass(section, Source)
+    return "source or list of sources" if sources else f"list of {_plural(_words(get_args(annotation)[0]))}"
+
+
+def _named(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "keys " + ", ".join(f"`{name}`" for name in annotation.model_fields)
     return _NAMES[annotation]
 
 
@@ -232,8 +247,18 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None or value is PydanticUndefined or value in ((), {}):
         return ""
-    shown = "[" + ", ".join(map(str, value)) + "]" if isinstance(value, tuple) else str(value)
+    shown = "[" + ", ".join(map(_written, value)) + "]" if isinstance(value, tuple) else str(value)
+    if isinstance(value, dict):
+        shown = "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
     return f"`{shown}`"
+
+
+def _written(value: object) -> str:
+    """Write a value as it would stand in the file."""
+    if not isinstance(value, BaseModel):
+        return str(value)
+    told = value.model_dump(mode="json", exclude_defaults=True)
+    return "{" + ", ".join(f"{name}: {json.dumps(given)}" for name, given in told.items()) + "}"
 
 
 def _columns(table: Table) -> str:

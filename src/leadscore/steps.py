@@ -6,16 +6,25 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadscore import __version__
 from leadscore.config import Config
-from leadscore.delivery.files import Slot, deliver, point_latest, previous_scores, previous_slot, read_manifest, slots
+from leadscore.delivery.before import Before, read_before
+from leadscore.delivery.compose import compose
+from leadscore.delivery.content import Content
+from leadscore.delivery.crm import read_told, write_crm
+from leadscore.delivery.files import CRM, WEIGHTS, Slot, deliver, point_latest, read_manifest, slots
+from leadscore.delivery.page import write_page
+from leadscore.delivery.wording import Wording
+from leadscore.delivery.workbook import write_workbook
 from leadscore.errors import DataError, GateError, StateError
 from leadscore.features.own import load_own
 from leadscore.history import NEVER, Leads, Workload, build_history, build_leads, build_workload
@@ -47,7 +56,17 @@ from leadscore.progress import stage, track
 from leadscore.registry import Account, Kept, Recorded, Training, shelf, tracking
 from leadscore.registry.card import write_card
 from leadscore.registry.settings import data_version, flatten
-from leadscore.scoring.score import Counts, Scored, exploration, newest_interaction, rank, score_bucket
+from leadscore.scoring.past import tell_past
+from leadscore.scoring.score import (
+    Counts,
+    Earlier,
+    Scored,
+    exploration,
+    newest_interaction,
+    rank,
+    score_bucket,
+    weights_table,
+)
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
@@ -131,6 +150,8 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     cohorts, choice = judge_origins(read, config, planned, as_of)
     with stage(f"Training as of {show_moment(as_of)}"):
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
+        past = tell_past(cohorts, bundle.calibrator, config.rank_index, config.capacity, config.seed)
+        bundle = replace(bundle, facts={**bundle.facts, "past": past})
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
         influence = look_into(cohorts, choice, config)
@@ -198,11 +219,16 @@ def score(config: Config, as_of: int) -> ScoreResult:
         )
     load_own(config)
     lake = open_settled(config)
-    table, counts, newest = _score_all(reader(config, lake), bundle, config, slot, lake.buckets)
-    _warn_of_silence(config, as_of, newest)
-    facts = _facts(config, bundle, slot, table, counts, lake) | {"newest_interaction": show_moment(newest)}
+    before = read_before(config.out_path, slot, bundle.version)
+    listed = _score_all(reader(config, lake), bundle, config, slot, lake.buckets, before.earlier if before else None)
+    warnings = _warn_of_silence(config, as_of, listed.newest)
+    facts = _facts(config, bundle, slot, listed.table, listed.counts, lake)
+    facts |= {"newest_interaction": show_moment(listed.newest)}
+    content = compose(config, bundle, slot, listed.table, listed.parts, listed.counts, before, warnings)
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
-        manifest = deliver(config.out_path, slot, table, facts)
+        manifest = deliver(
+            config.out_path, slot, listed.table, facts, partial(_write_more, config, content, listed.parts, before)
+        )
     return ScoreResult(folder, manifest, repeated=False)
 
 
@@ -465,29 +491,55 @@ def promote_if_better(config: Config, bundle: Bundle, recorded: Recorded, now: i
     return verdict
 
 
-def _warn_of_silence(config: Config, as_of: int, newest: int) -> None:
-    """Say when nothing has come in for so long that the list can only be about the past."""
+def _write_more(
+    config: Config, content: Content, parts: Sequence[Scored], before: Before | None, folder: Path
+) -> Mapping[str, Any]:
+    """Write what goes with a list: what each concept adds to each lead, workbook, page, files for CRM systems."""
+    ids = content.scores["lead_id"].to_pylist()
+    pq.write_table(weights_table(parts, ids), folder / WEIGHTS, compression="zstd")
+    write_workbook(content, folder / "leads.xlsx")
+    write_page(content, folder / "report.html")
+    told = read_told(before.folder / CRM) if before else {}
+    return {"crm": write_crm(content, config.crm, told, folder / CRM)} if config.crm.systems else {}
+
+
+def _warn_of_silence(config: Config, as_of: int, newest: int) -> Sequence[str]:
+    """Say when nothing has come in for so long that the list can only be about the past; to the reader, too."""
     silent = as_of - newest
-    if silent > config.horizons[0].microseconds:
-        log.warning(
-            "The newest interaction is %d days older than the list (%s): are the sources up to date?",
-            silent // DAY,
-            show_moment(newest),
-        )
+    if silent <= config.horizons[0].microseconds:
+        return ()
+    log.warning(
+        "The newest interaction is %d days older than the list (%s): are the sources up to date?",
+        silent // DAY,
+        show_moment(newest),
+    )
+    return (Wording("common", config.language).say("silent", silent // DAY),)
 
 
-def _score_all(read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int) -> tuple[pa.Table, Counts, int]:
+@dataclass(frozen=True)
+class _Listed:
+    """A ranked list, what was seen of its leads, who is left out, and the newest interaction."""
+
+    table: pa.Table
+    parts: Sequence[Scored]
+    counts: Counts
+    newest: int
+
+
+def _score_all(
+    read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int, earlier: Earlier | None
+) -> _Listed:
     parts: list[Scored] = []
-    counts, newest = Counts(), 0
+    counts, newest, best = Counts(), 0, np.zeros(0)
     for bucket in track(read(slot.as_of), "Scoring", total=buckets):
-        part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of)
+        panels_from = float(best[0]) if len(best) and len(best) == config.delivery.panels else 0.0
+        part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of, earlier, panels_from)
+        best = np.sort(np.append(best, part.chances[:, config.rank_index]))[-config.delivery.panels :]
         parts.append(part)
         counts += of_bucket
         newest = max(newest, newest_interaction(bucket))
-    earlier, previous = previous_slot(config.out_path, slot), previous_scores(config.out_path, slot)
-    comparable = earlier is not None and earlier[1]["model"]["version"] == bundle.version
-    run_id = slot.run_id(bundle.version)
-    return rank(parts, bundle, config, slot.as_of, run_id, previous, comparable=comparable), counts, newest
+    table = rank(parts, bundle, config, slot.as_of, slot.run_id(bundle.version), earlier)
+    return _Listed(table, parts, counts, newest)
 
 
 def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def test_a_list_is_the_same_whatever_came_later_and_however_leads_are_divided():
     lists = []
     for parts in (1, 4):
         scored = [score_bucket(own, bundle, config, as_of)[0] for own in funnel_reader(parts)(as_of)]
-        lists.append(rank(scored, bundle, config, as_of, "run", {}))
+        lists.append(rank(scored, bundle, config, as_of, "run"))
     assert lists[0].num_rows > 50
     assert lists[0].equals(lists[1])
     leads, history = bucket(*funnel())

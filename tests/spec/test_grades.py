@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from leadscore.model.certainty import Support
-from leadscore.scoring.grade import actions, grades, known, rank_order, score, trend, unexplored
+from leadscore.scoring.grade import Lane, actions, explored, grades, known, rank_order, score, trend, unexplored
 from leadscore.timeline import DAY
-from world import rows
+from world import config, rows
 
 
 @pytest.mark.parametrize(
@@ -138,19 +138,38 @@ def test_the_lot_falls_on_the_configured_share_and_never_on_an_a_or_on_whom_we_k
     grade, word = ["A", "B", "C", "D"] * 1000, (["high"] * 4 + ["medium"] * 4 + ["low"] * 4 + ["unknowable"] * 4) * 250
     could = unexplored(grade, word)
     assert "".join("x" if flag else "." for flag in could[:16]) == ".........xxx.xxx"
-    found = np.array(actions(grade, word, LEADS, 3 * DAY, 1, 0.25))
-    drawn = found == "explore"
+    drawn = explored(grade, word, LEADS, 3 * DAY, 1, Lane(0.25, 4000))
     assert not (drawn & ~could).any()
     # 1500 could be drawn: 375 are, give or take 4 standard deviations of 17.
     assert abs(drawn.sum() - 375) < 68
-    usual = {"A": "call", "B": "nurture", "C": "nurture", "D": "none"}
-    assert found[~drawn].tolist() == [usual[grade[row]] for row in np.flatnonzero(~drawn)]
+    few = explored(grade, word, LEADS, 3 * DAY, 1, Lane(0.25, 40))
+    assert few.sum() == 40
+    assert not (few & ~drawn).any()
+
+
+def test_the_first_rule_that_fits_says_what_to_do():
+    drawn = """
+        grade | known | trend     | waiting | action
+        A     | high  | steady    | 0       | call
+        A     | high  | steady    | 5       | call
+        A     | high  | steady    | 6       | rest
+        A     | high  | declining | 3       | rest
+        B     | low   | declining | 2       | nurture
+        C     | high  | improving | 0       | nurture
+        D     | high  | steady    | 0       | none
+    """
+    rows = [[cell.strip() for cell in line.split("|")] for line in drawn.strip().splitlines()[1:]]
+    grade, word, trends, waiting, expected = (list(column) for column in zip(*rows, strict=True))
+    waits = np.array(waiting, dtype=np.int64)
+    assert actions(config().delivery.actions, grade, word, trends, waits) == expected
+    ours = config(delivery={"actions": [{"action": "nurture", "grade": ["A", "D"], "known": "high"}]}).delivery.actions
+    assert actions(ours, grade, word, trends, waits) == ["nurture"] * 4 + ["none"] * 2 + ["nurture"]
 
 
 def test_a_lot_is_settled_by_seed_lead_and_moment_alone():
     def drawn(leads, as_of=3 * DAY, seed=1, share=0.25):
-        found = actions(["D"] * len(leads), ["low"] * len(leads), leads, as_of, seed, share)
-        return {lead for lead, action in zip(leads, found, strict=True) if action == "explore"}
+        found = explored(["D"] * len(leads), ["low"] * len(leads), leads, as_of, seed, Lane(share, len(leads)))
+        return {lead for lead, out in zip(leads, found, strict=True) if out}
 
     all_at_once = drawn(LEADS)
     assert drawn(LEADS[::-1]) == all_at_once

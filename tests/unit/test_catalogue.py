@@ -14,8 +14,14 @@ from world import bucket, config, lengths, vocabulary
 
 NAN = float("nan")
 WORDS = vocabulary(
-    kinds=("mail", "{odd}"),
-    labels={"mail": {"fr": "courriel"}},
+    kinds=("mail", "{odd}", "call"),
+    labels={
+        "mail": {"fr": "courriel"},
+        "call": {
+            "en": {"one": "call", "other": "calls"},
+            "fr": {"zero": "aucun appel", "one": "appel", "other": "appels"},
+        },
+    },
     numbers=("size",),
     categories={"country": ("FR",)},
     families=("profile", "volume", "infusion", "drip", "capillarity", "power", "sequence", "values"),
@@ -26,23 +32,28 @@ WORDS = vocabulary(
 @pytest.mark.parametrize(
     ("name", "value", "english", "french"),
     [
-        ("count_mail_7d", 3, "3 × mail in the last 7 days", "3 × courriel en 7 jours"),
-        ("count_mail_7d", 0, "no mail in the last 7 days", "aucun « courriel » en 7 jours"),
-        ("count_{odd}_ever", 1, "1 × {odd} so far", "1 × {odd} jusqu'ici"),
-        ("count_{odd}_ever", 0, "no {odd} so far", "aucun « {odd} » jusqu'ici"),
-        ("count_other_ever", 2, "2 × other interaction so far", "2 × autre interaction jusqu'ici"),
+        ("count_mail_7d", 3, "mail: 3 times in the last 7 days", "courriel : 3 fois en 7 jours"),
+        ("count_mail_7d", 0, "mail: never in the last 7 days", "courriel : jamais en 7 jours"),
+        ("count_{odd}_ever", 1, "{odd}: once so far", "{odd} : 1 fois jusqu'ici"),
+        ("count_{odd}_ever", 0, "{odd}: never so far", "{odd} : jamais jusqu'ici"),
+        ("count_other_ever", 2, "2 other interactions so far", "2 autres interactions jusqu'ici"),
         ("days_since_mail", NAN, "no mail yet", "pas encore de « courriel »"),
-        ("days_since_mail", 0.5, "last mail 12 h ago", "dernier « courriel » il y a 12 h"),
-        ("days_since_mail", 1.2, "last mail 1 day ago", "dernier « courriel » il y a 1 jour"),
-        ("days_since_mail", 40.4, "last mail 40 days ago", "dernier « courriel » il y a 40 jours"),
-        ("busiest_day_share", 0.256, "26 % of the interactions on one day", "26 % des interactions en un seul jour"),
+        ("days_since_mail", 0.5, "last mail 12 hours ago", "dernier « courriel » il y a 12\xa0heures"),
+        ("days_since_mail", 1.2, "last mail 1 day ago", "dernier « courriel » il y a 1\xa0jour"),
+        ("days_since_mail", 40.4, "last mail 40 days ago", "dernier « courriel » il y a 40\xa0jours"),
+        (
+            "busiest_day_share",
+            0.256,
+            "26% of the interactions on one day",
+            "26\u202f% des interactions en un seul jour",
+        ),
         (
             "warmth_mail_2d",
             2.25,
-            "warmth of mail: 2.2 (half-life 2 days)",
-            "chaleur de « courriel » : 2,2 (demi-vie 2 jours)",
+            "warmth of mail: 2.2",
+            "chaleur (courriel) : 2,2",
         ),
-        ("warmth_2d", 0.031, "warmth of all interactions: 0.031 (half-life 2 days)", None),
+        ("warmth_2d", 0.031, "warmth of all interactions: 0.031", None),
         ("profile_country=FR", 1, "country: FR", "country : FR"),
         ("profile_country=FR", 0, "country is not FR, or not known", "country n'est pas FR, ou inconnu"),
         # A zero that is known is said; only what is not known is not.
@@ -55,11 +66,11 @@ WORDS = vocabulary(
         (
             "response_rate",
             0.5,
-            "share of our contacts they answer, estimated: 50 %",
-            "part estimée de nos sollicitations suivies d'une réponse : 50 %",
+            "share of our contacts they answer, estimated: 50%",
+            "part estimée de nos sollicitations suivies d'une réponse : 50\u202f%",
         ),
-        ("warmth_2d", 4.3e-11, "no warmth of all interactions", "plus aucune chaleur de « toutes les interactions »"),
-        ("hottest_colleague", 4.3e-11, "warmth of the hottest colleague: 0 (half-life 2 days)", None),
+        ("warmth_2d", 4.3e-11, "no warmth of all interactions", "plus aucune chaleur (toutes les interactions)"),
+        ("hottest_colleague", 4.3e-11, "warmth of the hottest colleague: 0", None),
         ("gap_variation", 0, "variation of the pauses: 0", "variation des pauses : 0"),
         ("gap_variation", NAN, "too few interactions for a rhythm", "trop peu d'interactions pour un rythme"),
     ],
@@ -68,6 +79,35 @@ def test_sentences(name, value, english, french):
     feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
     assert feature.say(value, "en") == english
     assert feature.say(value, "fr") == french or french is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "usual", "english", "french"),
+    [
+        ("count_call_7d", 3, 0, "3 calls in the last 7 days; usually none", "3 appels en 7 jours ; d'habitude 0"),
+        ("count_call_7d", 1, 2, "1 call in the last 7 days; usually 2", "1 appel en 7 jours ; d'habitude 2"),
+        ("count_call_7d", 0, 1, "no calls in the last 7 days; usually 1", "aucun appel en 7 jours ; d'habitude 1"),
+        (
+            "count_mail_7d", 2, 0,
+            "mail: 2 times in the last 7 days; usually never", "courriel : 2 fois en 7 jours ; d'habitude jamais",
+        ),
+        (
+            "count_mail_7d", 0, 1,
+            "mail: never in the last 7 days; usually once", "courriel : jamais en 7 jours ; d'habitude 1 fois",
+        ),
+        ("days_since_mail", 2, NAN, "last mail 2 days ago; usually: no mail yet", None),
+        (
+            "profile_country=FR", 1, 0.25,
+            "country: FR; as for 25% of the leads", "country : FR ; comme pour 25\u202f% des leads",
+        ),
+        ("profile_country=FR", 0, 0.25, "country is not FR, or not known; as for 75% of the leads", None),
+        ("profile_size", 303, 12345.6, "size: 303; usually 12,345.6", "size : 303 ; d'habitude 12\u202f345,6"),
+    ],
+)  # fmt: skip
+def test_a_value_stands_beside_what_is_usual(name, value, usual, english, french):
+    feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
+    assert feature.say_beside(value, usual, "en") == english
+    assert french is None or feature.say_beside(value, usual, "fr") == french
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore.delivery import files
-from leadscore.delivery.files import Slot, deliver, neutral, point_latest, previous_scores, read_manifest, slots
+from leadscore.delivery.files import Slot, deliver, neutral, point_latest, previous_slot, read_manifest, slots
 from leadscore.timeline import parse_moment
 
 
@@ -150,16 +150,29 @@ def test_slots_are_named_and_listed_in_the_order_of_their_moments(tmp_path):
 
 def test_the_previous_slot_is_the_newest_earlier_good_one_of_the_same_list(tmp_path):
     wednesday = slot("2024-01-03")
-    assert previous_scores(tmp_path, wednesday) == {}
+    assert previous_slot(tmp_path, wednesday) is None
     deliver(tmp_path, MONDAY, ranked(10), {})
     deliver(tmp_path, TUESDAY, ranked(20), {})
     deliver(tmp_path, slot("2024-01-02T12:00", "other"), ranked(30), {})
     deliver(tmp_path, slot("2024-01-02T13:00", project="elsewhere"), ranked(40), {})
     deliver(tmp_path, slot("2024-01-04"), ranked(50), {})
     deliver(tmp_path, wednesday, ranked(60), {})
-    assert previous_scores(tmp_path, wednesday) == {"lead-0": 20}
+    assert previous_slot(tmp_path, wednesday)[0].name == TUESDAY.name
     (tmp_path / TUESDAY.name / "scores.csv").unlink()
-    assert previous_scores(tmp_path, wednesday) == {"lead-0": 10}
+    assert previous_slot(tmp_path, wednesday)[0].name == MONDAY.name
+
+
+def test_more_files_go_along_and_into_the_manifest(tmp_path):
+    def more(folder):
+        (folder / "crm").mkdir()
+        (folder / "crm" / "list.csv").write_text("lead\n")
+        return {"rows": 1}
+
+    manifest = deliver(tmp_path, MONDAY, ranked(9), {}, more)
+    assert manifest["rows"] == 1
+    assert sorted(manifest["files"]) == ["crm/list.csv", "scores.csv", "scores.parquet"]
+    (tmp_path / MONDAY.name / "crm" / "list.csv").write_text("other\n")
+    assert read_manifest(tmp_path / MONDAY.name) is None
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+33 1", "-5", "@cmd", "\tx", "\rx", "=", "-"])

@@ -39,7 +39,7 @@ def morning(tmp_path_factory):
     read = steps.reader(settings, steps.open_settled(settings))
     bundle = finish(settings, as_of, learn(read, settings, as_of), [], choose_shape([], settings))
     parts = [score_bucket(bucket, bundle, settings, as_of)[0] for bucket in read(as_of)]
-    return bundle, rank(parts, bundle, settings, as_of, "run", {}).to_pylist()
+    return bundle, rank(parts, bundle, settings, as_of, "run").to_pylist()
 
 
 def about(code):

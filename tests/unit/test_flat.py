@@ -350,7 +350,7 @@ def test_what_drives_the_answer_comes_first_in_the_leads_own_words(bundle):
 def test_the_reasons_are_all_of_the_margin(bundle):
     matrix = bundle.matrix(export(20, seed=9), np.arange(20))
     fitted, own = bundle.learned.fitted, len(bundle.learned.encoding.features)
-    shared = fitted.base.contributions(matrix)[:, 0, own:].sum(axis=1) + fitted.shapley(matrix, 0)[:, own:].sum(axis=1)
+    shared = fitted.base.contributions(matrix, 0)[:, own:].sum(axis=1) + fitted.shapley(matrix, 0)[:, own:].sum(axis=1)
     assert bundle.contributions(matrix).sum(axis=1) + shared == pytest.approx(fitted.margins(matrix)[:, 0], abs=1e-9)
 
 

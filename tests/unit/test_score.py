@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from leadscore.features import plain
 from leadscore.model.certainty import Bounds
-from leadscore.scoring.score import Counts, exploration, rank, score_bucket, scores_schema
+from leadscore.scoring.score import Counts, Earlier, exploration, rank, score_bucket, scores_schema
 from leadscore.timeline import DAY
 from world import FUNNEL_AS_OF, config, day, funnel_reader, learned_funnel, without_trees
 from world import bucket as drawn
@@ -21,7 +22,8 @@ def listed(previous=None, **settings):
     trained, _, _, bundle = learned_funnel()
     used = trained.model_copy(update=settings)
     scored = [score_bucket(own, bundle, used, AS_OF) for own in funnel_reader(3)(AS_OF)]
-    table = rank([part for part, _ in scored], bundle, used, AS_OF, "run", previous or {})
+    earlier = Earlier(AS_OF - 7 * DAY, comparable=True, scores=previous) if previous else None
+    table = rank([part for part, _ in scored], bundle, used, AS_OF, "run", earlier)
     return table, sum((counts for _, counts in scored), Counts()), bundle
 
 
@@ -30,7 +32,7 @@ def test_scores_of_another_model_are_told_but_make_no_trend():
     scored = [score_bucket(own, bundle, trained, AS_OF)[0] for own in funnel_reader(3)(AS_OF)]
     earlier = {lead: 50 for part in scored for lead in part.lead_id}
     same, other = (
-        rank(scored, bundle, trained, AS_OF, "run", earlier, comparable=comparable).to_pydict()
+        rank(scored, bundle, trained, AS_OF, "run", Earlier(AS_OF - DAY, comparable, earlier)).to_pydict()
         for comparable in (True, False)
     )
     assert set(other["trend"]) == {"not_enough_info"}
@@ -64,7 +66,7 @@ def test_a_bucket_with_nobody_at_risk_gives_nobody():
     trained, _, _, bundle = learned_funnel()
     scored, counts = score_bucket(bucket, bundle, trained, AS_OF)
     assert (len(scored), counts.ended) == (0, 1)
-    empty = rank([scored], bundle, trained, AS_OF, "run", {})
+    empty = rank([scored], bundle, trained, AS_OF, "run")
     assert empty.num_rows == 0
     assert empty.schema == scores_schema(("3d", "7d", "14d"))
 
@@ -157,22 +159,26 @@ def test_what_little_is_known_of_is_explored_by_lot_and_the_rest_as_its_grade_sa
         explored = row["action"] == "explore"
         assert row["action"] == usual[row["grade"]] or explored
         assert not explored or (row["grade"] != "A" and row["known"] in {"low", "unknowable"})
-    everyone, _, _ = listed(capacity=5, delivery=config(delivery={"explore_share": 1}).delivery)
+    everyone, _, _ = listed(capacity=5, delivery=config(delivery={"explore_share": 1, "explore_most": 999}).delivery)
+    some, _, _ = listed(capacity=20, delivery=config(delivery={"explore_share": 1}).delivery)
     nobody, _, _ = listed(capacity=5, delivery=config(delivery={"explore_share": 0}).delivery)
     could = [row["grade"] != "A" and row["known"] in {"low", "unknowable"} for row in rows]
     assert [action == "explore" for action in everyone["action"].to_pylist()] == could
     assert "explore" not in nobody["action"].to_pylist()
     # Exploring changes what is done, and nothing that is said.
     assert everyone.drop_columns(["action"]).equals(nobody.drop_columns(["action"]))
-    settings = config(seed=7, delivery={"explore_share": 1})
-    assert exploration(everyone, settings) == {"share": 1.0, "seed": 7, "eligible": sum(could), "drawn": sum(could)}
+    # Nobody is to explore more than the team bears: a tenth of what it works, where nothing else is said.
+    assert some["action"].to_pylist().count("explore") == 2 < sum(could)
+    settings = config(seed=7, delivery={"explore_share": 1, "explore_most": 999})
+    told = {"share": 1.0, "most": 999, "seed": 7, "eligible": sum(could), "drawn": sum(could)}
+    assert exploration(everyone, settings) == told
 
 
 def test_bounds_are_missing_where_nothing_could_be_judged():
     trained, _, _, bundle = learned_funnel()
     unjudged = replace(bundle, certainty=replace(bundle.certainty, bounds=Bounds()))
     scored = [score_bucket(own, unjudged, trained, AS_OF)[0] for own in funnel_reader(3)(AS_OF)]
-    table = rank(scored, unjudged, trained, AS_OF, "run", {})
+    table = rank(scored, unjudged, trained, AS_OF, "run")
     assert table["p_lo"].null_count == table["p_hi"].null_count == table.num_rows > 0
 
 
@@ -197,9 +203,12 @@ def test_a_reason_is_said_by_a_feature_of_its_own_concept():
     table, _, bundle = listed()
     for row in table.slice(0, 40).to_pylist():
         members = [feature for feature in bundle.features if feature.concept == row["reason_1_code"]]
-        begins = [feature.sentence["en"].partition("{value}")[0] for feature in members]
-        absent = [feature.absent["en"] for feature in members]
-        assert row["reason_1_text"] in absent or any(row["reason_1_text"].startswith(begin) for begin in begins)
+        members += [fact for kind, fact in plain.catalogue(bundle.vocabulary) if kind in {one.kind for one in members}]
+        forms = [feature.sentence["en"] for feature in members]
+        said = [text for one in forms for text in ([one] if isinstance(one, str) else one.values())]
+        said += [feature.absent["en"] for feature in members]
+        begins = [text.replace("⟨", "").partition("{value}")[0].partition("⟩")[0] for text in said]
+        assert any(row["reason_1_text"].startswith(begin) for begin in begins)
 
 
 def test_a_model_without_contributions_gives_no_reasons():
@@ -208,5 +217,5 @@ def test_a_model_without_contributions_gives_no_reasons():
     mute = without_trees(bundle, base=constant)
     scored, _ = score_bucket(next(iter(funnel_reader(3)(AS_OF))), mute, trained, AS_OF)
     assert {tuple(reasons) for reasons in scored.reasons} == {()}
-    table = rank([scored], mute, trained, AS_OF, "run", {})
+    table = rank([scored], mute, trained, AS_OF, "run")
     assert set(table["reason_1_code"].to_pylist()) == {None}

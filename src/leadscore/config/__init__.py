@@ -11,10 +11,10 @@ from leadscore.config.shape import (
     Features,
     Ingest,
     Kind,
-    Language,
     Model,
     Outcomes,
     OwnFile,
+    Rule,
     Snapshots,
     Source,
     SourceMap,
@@ -22,6 +22,7 @@ from leadscore.config.shape import (
     Training,
     Trees,
 )
+from leadscore.language import Language
 
 __all__ = [
     "AtRisk",
@@ -35,6 +36,7 @@ __all__ = [
     "Model",
     "Outcomes",
     "OwnFile",
+    "Rule",
     "Snapshots",
     "Source",
     "SourceMap",

@@ -9,17 +9,16 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from leadscore.config.mistakes import Mistake, class_of, refuse
 from leadscore.config.reading import read_shape
+from leadscore.config.section import Section, Text
 from leadscore.config.shape import (
     Guard,
-    Language,
     Strings,
-    Text,
     Tracking,
     Trees,
     _digest,
     _repeated,
-    _Section,
 )
+from leadscore.language import Language
 
 
 def _all_or_list(value: object) -> object:
@@ -30,7 +29,7 @@ def _all_or_list(value: object) -> object:
     raise ValueError(f"found {class_of(value)}, expected all, or a list of the file's columns")
 
 
-class Flat(_Section):
+class Flat(Section):
     """Which files, and what their columns are."""
 
     files: Strings = Field(min_length=1, description="Paths or patterns of what teaches, relative to this file.")
@@ -103,7 +102,7 @@ class FlatModel(Trees):
     base_l2: float = Field(default=500.0, gt=0, description="L2 penalty of the base, beside the likelihood.")
 
 
-class FlatConfig(_Section):
+class FlatConfig(Section):
     """A project of flat exports. Paths are relative to the folder of the configuration file."""
 
     project: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the project.")

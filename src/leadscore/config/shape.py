@@ -19,20 +19,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from leadscore.config.crm import Crm, column_mistakes
 from leadscore.config.mistakes import Mistake, class_of, refuse, unknown
+from leadscore.config.section import Section, Text, as_text
 from leadscore.contract.tables import CONSENTS, INTERACTIONS, LEADS, OUTCOMES, Table
 from leadscore.errors import ConfigError
+from leadscore.language import Language
 from leadscore.timeline import DAY, Duration
 
-Language = Literal["en", "fr"]
 FamilyName = Literal[
     "profile",
     "volume",
@@ -71,13 +71,6 @@ def _positive_duration(value: object) -> Duration:
     return duration
 
 
-def _text(value: object) -> object:
-    """Take numbers and truth values of settings built in code as the text they would be in a file."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, (str, bool, int, float, dict)) else value
 
@@ -97,27 +90,22 @@ def _all_none_or_list(value: object) -> object:
     raise ValueError(f"found {class_of(value)}, expected all, none or a list of the file's columns")
 
 
+def _record_url(value: object) -> str:
+    found = str(as_text(value))
+    if not found.startswith(("https://", "http://")) or "{lead_id}" not in found:
+        raise ValueError("expected an address with {lead_id} in it, such as https://crm.example.com/leads/{lead_id}")
+    return found
+
+
 Span = Annotated[Duration, BeforeValidator(_duration), PlainSerializer(str)]
 PositiveSpan = Annotated[Duration, BeforeValidator(_positive_duration), PlainSerializer(str)]
 KindWeight = Annotated[float, Field(ge=0)]
-Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+RecordUrl = Annotated[str, BeforeValidator(_record_url)]
 Strings = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many)]
-Marks = Annotated[tuple[Annotated[str, BeforeValidator(_text)], ...], BeforeValidator(_one_or_many)]
+Marks = Annotated[tuple[Annotated[str, BeforeValidator(as_text)], ...], BeforeValidator(_one_or_many)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_not_given(cls, value: Any) -> Any:
-        """Let a key without a value (a section whose lines are all commented out) keep its default."""
-        if not isinstance(value, dict):
-            return value
-        return {key: item for key, item in value.items() if item is not None or key not in cls.model_fields}
-
-
-class Source(_Section):
+class Source(Section):
     """One file layout: which files, and which of their columns is which canonical one."""
 
     table: ClassVar[Table | None] = None
@@ -215,7 +203,7 @@ class ConsentsSource(Source):
     table = CONSENTS
 
 
-class SourceMap(_Section):
+class SourceMap(Section):
     """Where each canonical table comes from: one source or a list of them."""
 
     leads: Annotated[tuple[LeadsSource, ...], BeforeValidator(_source_list)] = Field(
@@ -232,7 +220,15 @@ class SourceMap(_Section):
     )
 
 
-class Kind(_Section):
+class Forms(Section):
+    """What a kind is called when there is one of it, when there are more, and when there is none."""
+
+    one: Text = Field(description="Of one: `page read`.")
+    other: Text = Field(description="Of several: `pages read`.")
+    zero: Text | None = Field(default=None, description="Of none, with its word for none: `aucune page lue`.")
+
+
+class Kind(Section):
     """What a kind is, where the interactions themselves do not say it."""
 
     direction: Literal["inbound", "outbound"] | None = Field(
@@ -240,10 +236,13 @@ class Kind(_Section):
     )
     channel: str | None = Field(default=None, description="The way it comes: mail, web, phone.")
     layer: int | None = Field(default=None, ge=1, description="How deep its content lies, from 1 (surface).")
-    label: dict[Language, Text] = Field(default_factory=dict, description="How people call it, by language.")
+    label: dict[Language, Text | Forms] = Field(
+        default_factory=dict,
+        description="How people call it, by language: a text, or its forms `one`, `other` and, if need be, `zero`.",
+    )
 
 
-class Outcomes(_Section):
+class Outcomes(Section):
     """Which outcomes end a lead, in the words of the source (or kinds of interaction)."""
 
     converted: Strings = Field(min_length=1, description="Words of a conversion.")
@@ -276,7 +275,7 @@ class Outcomes(_Section):
         return self.converted + self.lost + self.disqualified
 
 
-class AtRisk(_Section):
+class AtRisk(Section):
     """Which leads are still worth a score."""
 
     closes_after: Span = Field(
@@ -285,7 +284,7 @@ class AtRisk(_Section):
     max_age: PositiveSpan | None = Field(default=None, description="Older leads are not at risk.")
 
 
-class Snapshots(_Section):
+class Snapshots(Section):
     """The grid of moments that teach."""
 
     spacing: PositiveSpan = Field(default=Duration.parse("1d"), description="Between two moments of the grid.")
@@ -312,7 +311,7 @@ class Snapshots(_Section):
         return value
 
 
-class Features(_Section):
+class Features(Section):
     """Which families are on, and their scales."""
 
     families: tuple[FamilyName, ...] = Field(
@@ -373,7 +372,7 @@ class Features(_Section):
         return _ascending(value)
 
 
-class Trees(_Section):
+class Trees(Section):
     """Small, strongly regularised trees on a smooth base."""
 
     trees: int = Field(default=120, ge=1, le=5000, description="How many trees.")
@@ -405,7 +404,7 @@ class Model(Trees):
     )
 
 
-class Training(_Section):
+class Training(Section):
     """When to train, and what is too little."""
 
     retrain_after: PositiveSpan = Field(
@@ -423,7 +422,7 @@ class Training(_Section):
     )
 
 
-class Backtest(_Section):
+class Backtest(Section):
     """How the recipe is judged by `leadscore backtest`."""
 
     origins: tuple[Text, ...] = Field(
@@ -442,7 +441,7 @@ class Backtest(_Section):
         return _ascending(value)
 
 
-class Guard(_Section):
+class Guard(Section):
     """What the leak guard refuses."""
 
     refuse_at: float = Field(
@@ -451,7 +450,7 @@ class Guard(_Section):
     allow: Strings = Field(default=(), description="Columns and kinds that are no leak, whatever they look like.")
 
 
-class Ingest(_Section):
+class Ingest(Section):
     """How the door behaves."""
 
     max_rejected_share: float = Field(
@@ -460,11 +459,53 @@ class Ingest(_Section):
     buckets: int = Field(default=16, ge=1, le=1024, description="Parts the store is divided into.")
 
 
-class Delivery(_Section):
+Action = Literal["call", "nurture", "rest", "explore", "none"]
+Grade = Literal["A", "B", "C", "D"]
+KnownWord = Literal["high", "medium", "low", "unknowable"]
+TrendWord = Literal["improving", "steady", "declining", "not_enough_info"]
+
+
+class Rule(Section):
+    """What to do with a lead, and with which: all that is said must fit; what is not said fits every lead."""
+
+    action: Action = Field(description="call, nurture, rest, explore, or none.")
+    grade: Annotated[tuple[Grade, ...], BeforeValidator(_one_or_many)] = Field(default=(), description="Its grade.")
+    known: Annotated[tuple[KnownWord, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(), description="How much is known of it."
+    )
+    trend: Annotated[tuple[TrendWord, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(), description="Where it goes."
+    )
+    unanswered: int = Field(default=0, ge=0, description="So many of our contacts, or more, wait for its answer.")
+
+    def fits(self, grade: str, known: str, trend: str, unanswered: int) -> bool:
+        """Tell whether the rule is about a lead."""
+        words = ((self.grade, grade), (self.known, known), (self.trend, trend))
+        return unanswered >= self.unanswered and all(not given or word in given for given, word in words)
+
+
+_RULES = (
+    Rule(action="rest", unanswered=6),
+    Rule(action="rest", unanswered=3, trend=("declining",)),
+    Rule(action="call", grade=("A",)),
+    Rule(action="nurture", grade=("B", "C")),
+)
+
+
+class Delivery(Section):
     """What a slot holds."""
 
     valid_for: PositiveSpan | None = Field(
         default=None, description="Until a score expires; the shortest horizon when not given."
+    )
+    columns: Strings = Field(
+        default=(), description="Attributes of leads that workbook and page show beside the score, such as a name."
+    )
+    record_url: RecordUrl | None = Field(
+        default=None, description="Address of a lead in the CRM, `{lead_id}` for its key: workbook and page link to it."
+    )
+    actions: tuple[Rule, ...] = Field(
+        default=_RULES, description="What to do with a lead: the first rule that fits decides, nothing where none does."
     )
     explore_share: float = Field(
         default=0.05,
@@ -472,9 +513,13 @@ class Delivery(_Section):
         le=1,
         description="Share of the leads little is known of that are drawn to be explored, so that we learn.",
     )
+    explore_most: int | None = Field(
+        default=None, ge=0, description="How many are drawn at most; a tenth of what the team works when not given."
+    )
+    panels: int = Field(default=500, ge=0, le=10_000, description="How many leads have their story told on the page.")
 
 
-class Tracking(_Section):
+class Tracking(Section):
     """Where MLflow keeps its runs."""
 
     uri: str | None = Field(default=None, description="Else MLFLOW_TRACKING_URI, else SQLite in the project.")
@@ -495,7 +540,7 @@ class OwnFile:
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
 
-class Config(_Section):
+class Config(Section):
     """A project. Paths are relative to the folder of the configuration file."""
 
     project: str = Field(
@@ -532,6 +577,7 @@ class Config(_Section):
     guard: Guard = Field(default=Guard(), description="What the leak guard refuses.")
     ingest: Ingest = Field(default=Ingest(), description="How the door behaves.")
     delivery: Delivery = Field(default=Delivery(), description="What a slot holds.")
+    crm: Crm = Field(default=Crm(), description="Which CRM systems get a file in each slot.")
     tracking: Tracking = Field(default=Tracking(), description="Where MLflow keeps its runs.")
     root: Path = Field(default=Path(), exclude=True, description="Folder of the file; not a setting.")
 
@@ -550,6 +596,14 @@ class Config(_Section):
     @classmethod
     def _horizons_ascend(cls, value: tuple[Duration, ...]) -> tuple[Duration, ...]:
         return _ascending(value)
+
+    @field_validator("crm")
+    @classmethod
+    def _crm_columns_will_be_there(cls, value: Crm, info: ValidationInfo) -> Crm:
+        delivery, horizons = info.data.get("delivery"), info.data.get("horizons")
+        if delivery is not None and horizons is not None:
+            refuse(column_mistakes(value, [str(horizon) for horizon in horizons], delivery.columns))
+        return value
 
     @field_validator("rank_by")
     @classmethod
@@ -609,7 +663,7 @@ class Config(_Section):
     def training_fingerprint(self) -> str:
         """Name the configuration by everything that can change a bundle."""
         settings = self._told()
-        for key in ("language", "capacity", "delivery"):
+        for key in ("language", "capacity", "delivery", "crm"):
             settings.pop(key)
         return _digest(settings)
 

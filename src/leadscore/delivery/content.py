@@ -8,64 +8,13 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from leadscore.language import Language
+from leadscore.scoring.panel import Panel, Touch
+from leadscore.scoring.reasons import Reason
+
+__all__ = ["MOVES", "Bin", "Change", "Content", "GradeLine", "Panel", "Quality", "Reason", "Tenth", "Touch"]
 
 MOVES = ("new_in_a", "fell_out_of_a", "went_cold", "improving", "declining", "new", "gone")
 """What may have become of a lead since the slot before, the most telling first."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a lead stands where it stands: one concept.
-
-    Attributes:
-        code: The concept.
-        text: A sentence with the lead's own value and the usual one, in the language of the slot.
-        weight: What it adds to the margin (logit scale); positive speaks for the lead, negative against it.
-    """
-
-    code: str
-    text: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class Touch:
-    """One interaction of a timeline.
-
-    Attributes:
-        at: When it happened, microseconds in UTC.
-        label: How people call its kind.
-        side: `inbound`, `outbound`, or "" where nobody says.
-        learned_at: When it was learned of, where that was later than when it happened; else None.
-    """
-
-    at: int
-    label: str
-    side: str
-    learned_at: int | None = None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """What is told of one lead beyond its row.
-
-    Attributes:
-        reasons: The strongest concepts, strongest first; what the others add together is `others`.
-        others: See `reasons`.
-        offset: What all leads share. Reasons, others and offset add up to `margin`.
-        margin: The chance at the ranking horizon before calibration, on the logit scale.
-        touches: Its newest interactions, oldest first.
-        hidden: How many older ones are not among them.
-        warmth: (moment, temperature), oldest first, ending at the moment of the slot; empty without the family.
-    """
-
-    reasons: Sequence[Reason]
-    others: float
-    offset: float
-    margin: float
-    touches: Sequence[Touch] = ()
-    hidden: int = 0
-    warmth: Sequence[tuple[int, float]] = ()
 
 
 @dataclass(frozen=True)

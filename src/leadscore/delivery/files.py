@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from leadscore.timeline import show_moment, to_datetime
 
-MANIFEST = "manifest.json"
+MANIFEST, SCORES, WEIGHTS, CRM = "manifest.json", "scores.parquet", "weights.parquet", "crm"
 _EXECUTED = re.compile(r"^[=+\-@\t\r]")
 
 
@@ -62,15 +62,6 @@ def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder, manifest
 
 
-def previous_scores(out: Path, slot: Slot) -> dict[str, int]:
-    """Return the score of each lead in the newest earlier slot; empty without one."""
-    earlier = previous_slot(out, slot)
-    if earlier is None:
-        return {}
-    table = pq.read_table(earlier[0] / "scores.parquet", columns=["lead_id", "score"])
-    return dict(zip(table["lead_id"].to_pylist(), table["score"].to_pylist(), strict=True))
-
-
 def previous_slot(out: Path, slot: Slot) -> tuple[Path, dict[str, Any]] | None:
     """Return folder and manifest of the newest earlier slot of the same project and configuration; None without."""
     names = [path.name for path in out.glob(f"*Z-{slot.fingerprint}") if path.name < slot.name]
@@ -81,7 +72,13 @@ def previous_slot(out: Path, slot: Slot) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
-def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:
+def deliver(
+    out: Path,
+    slot: Slot,
+    table: pa.Table,
+    facts: Mapping[str, Any],
+    write_more: Callable[[Path], Mapping[str, Any]] = lambda _: {},
+) -> dict[str, Any]:
     """Write a slot whole or not at all, then point `latest` at it; a slot that is there already stays as it is.
 
     Args:
@@ -89,6 +86,7 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
         slot: Which delivery.
         table: The ranked list.
         facts: What else the manifest says.
+        write_more: Writes the other files into a folder, and returns what the manifest says of them.
 
     Returns:
         The manifest. It is written last, with a digest of every other file.
@@ -106,15 +104,18 @@ def deliver(out: Path, slot: Slot, table: pa.Table, facts: Mapping[str, Any]) ->
         for left in out.glob(f".*Z-{slot.fingerprint}.*"):  # of killed processes; only one writes at a time
             shutil.rmtree(left, ignore_errors=True)
         beside.mkdir()
-        pq.write_table(table, beside / "scores.parquet", compression="zstd")
+        pq.write_table(table, beside / SCORES, compression="zstd")
         write_csv(table, beside / "scores.csv")
-        files = {path.name: _describe(path) for path in sorted(beside.iterdir())}
+        more = write_more(beside)
+        paths = sorted(path for path in beside.rglob("*") if path.is_file())
+        files = {path.relative_to(beside).as_posix(): _describe(path) for path in paths}
         manifest = {
             "project": slot.project,
             "slot": slot.name,
             "as_of": show_moment(slot.as_of),
             "configuration": slot.fingerprint,
             **facts,
+            **more,
             "files": files,
         }
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -181,7 +182,7 @@ def _digest(path: Path) -> str:
 
 def _flush(folder: Path) -> None:
     """Ask the disk to hold what was written before the rename makes it visible."""
-    for path in (*folder.iterdir(), folder):
+    for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -45,7 +45,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns: the colleagues and how warm they are, their conversions, the own rank; then the referrer."""
     parts: list[Feature] = []
     if "account" in vocabulary.columns:
-        parts += [*_colleagues(vocabulary), *_spread(vocabulary), *_conversions(vocabulary), _rank()]
+        parts += [*_colleagues(), *_spread(vocabulary), *_conversions(vocabulary), _rank()]
     if "referrer" in vocabulary.columns:
         parts += _referrer()
     return tuple(parts)
@@ -272,9 +272,7 @@ def _sums_before(team: Rows, warmth: Floats) -> Floats:
 # ---- how to say it ---------------------------------------------------------------------------------------------
 
 
-def _colleagues(vocabulary: Vocabulary) -> list[Feature]:
-    length = _half_life(vocabulary)
-    en, fr = f"(half-life {span(length, 'en')})", f"(demi-vie {span(length, 'fr')})"
+def _colleagues() -> list[Feature]:
     return [
         _feature(
             "colleagues", NAME, "count",
@@ -288,11 +286,11 @@ def _colleagues(vocabulary: Vocabulary) -> list[Feature]:
         ),
         _feature(
             "hottest_colleague", NAME, "warmth",
-            f"warmth of the hottest colleague: {{value}} {en}", f"chaleur du collègue le plus chaud : {{value}} {fr}",
+            "warmth of the hottest colleague: {value}", "chaleur du collègue le plus chaud : {value}",
         ),
         _feature(
             "colleagues_warmth", NAME, "warmth",
-            f"warmth of all colleagues: {{value}} {en}", f"chaleur de tous les collègues : {{value}} {fr}",
+            "warmth of all colleagues: {value}", "chaleur de tous les collègues : {value}",
         ),
     ]  # fmt: skip
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from leadscore.language import Forms, Language, choose, length, number, percent
 from leadscore.timeline import DAY, HOUR, MINUTE
 
 Unit = Literal["count", "days", "share", "amount", "flag", "warmth", "ratio"]
 Words = Mapping[str, str]
+Sayings = Mapping[str, Forms]
+
+ALL = "*"
+"""In `Feature.kind`: interactions of every kind."""
 
 _FELT = 0.005  # less than half a hundredth of a touch is no warmth to people, and would be said as 4.3e-11
 _SPANS = (
@@ -18,6 +24,12 @@ _SPANS = (
     (HOUR, {"en": ("hour", "hours"), "fr": ("heure", "heures")}),
     (MINUTE, {"en": ("minute", "minutes"), "fr": ("minute", "minutes")}),
 )
+_REPEATED = re.compile("⟨([^⟨⟩]*)⟩")
+_USUALLY = {"en": "usually {usual}", "fr": "d'habitude {usual}"}
+_USUALLY_SO = {"en": "usually: {usual}", "fr": "d'habitude : {usual}"}
+_USUALLY_NONE = {"en": "usually none", "fr": "d'habitude 0"}
+_AS_FOR = {"en": "as for {usual} of the leads", "fr": "comme pour {usual} des leads"}
+_BESIDE = {"en": "{own}; {usual}", "fr": "{own} ; {usual}"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +43,12 @@ class Feature:
         unit: Of the value: `count`, `days`, `share` (0 to 1), `amount` (as in the source), `flag` (0 or 1), `warmth`
             (touches, each halved per half-life), `ratio`.
         missing: What NaN means; empty when the value is never missing.
-        sentence: Per language, with `{value}`, for a value that is there.
-        absent: Per language, for a missing value; of a feature that is never missing, for zero.
+        sentence: Per language, with `{value}`, for a value that is there; in several forms where the number changes the
+            words. What stands between ⟨ and ⟩ is said again of the usual value; the value alone, where nothing does.
+        absent: Per language, for a missing value; of a feature that is never missing, for zero. ⟨ and ⟩ likewise.
         skewed: Spread over orders of magnitude, so that the base looks at its logarithm.
         direction: Which way it may push a score: 1 never down as it grows, -1 never up, 0 either way.
+        kind: The kind it is a warmth of, or ALL. To people how often that happened says more (see `plain`).
     """
 
     name: str
@@ -42,10 +56,11 @@ class Feature:
     concept: str
     unit: Unit
     missing: str
-    sentence: Words
+    sentence: Sayings
     absent: Words
     skewed: bool = True
     direction: Literal[-1, 0, 1] = 0
+    kind: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -56,26 +71,53 @@ class Feature:
         """Rebuild a feature from its JSON."""
         return cls(**saved)
 
-    def say(self, value: float, language: str) -> str:
+    def say(self, value: float, language: Language) -> str:
         """Say the value of one lead in a sentence."""
-        if self.unit == "warmth" and abs(value) < _FELT:
-            value = 0.0
-        nothing = math.isnan(value) or (value == 0 and not self.missing)
-        if nothing:
+        return _REPEATED.sub(r"\1", self._said(value, language))
+
+    def say_beside(self, value: float, usual: float, language: Language) -> str:
+        """Say the value of one lead, then what is usual: of a flag its share among the leads, else the median.
+
+        The usual value of what most leads do not have is missing (NaN).
+        """
+        own = self.say(value, language)
+        return _BESIDE[language].format(own=own, usual=self._usually(value, usual, language))
+
+    def _usually(self, value: float, usual: float, language: Language) -> str:
+        if self.unit == "flag":
+            share = usual if value else 1 - usual
+            return _AS_FOR[language].format(usual=percent(round(share, 2), language))
+        said = self._said(usual, language)
+        again = _REPEATED.search(said)
+        if again:
+            return _USUALLY[language].format(usual=again[1])
+        if math.isnan(usual):
+            return _USUALLY_SO[language].format(usual=said)
+        if self._is_nothing(usual):
+            return _USUALLY_NONE[language]
+        return _USUALLY[language].format(usual=_show(usual, self.unit, language))
+
+    def _said(self, value: float, language: Language) -> str:
+        if self._is_nothing(value):
             return self.absent[language].format()  # braces of a word are doubled there, too; see `literal`
-        return self.sentence[language].format(value=_show(value, self.unit, language))
+        forms = self.sentence[language]
+        return choose(forms, value, language).format(value=_show(value, self.unit, language))
+
+    def _is_nothing(self, value: float) -> bool:
+        felt = 0.0 if self.unit == "warmth" and abs(value) < _FELT else value
+        return math.isnan(felt) or (felt == 0 and not self.missing)
 
 
 def span(microseconds: int, language: str) -> str:
-    """Write a length of time in words.
+    """Write a length of time in words, as it was configured.
 
     >>> span(7 * DAY, "fr"), span(12 * HOUR, "en")
     ('7 jours', '12 hours')
     """
     for unit, words in _SPANS:
         if microseconds % unit == 0:
-            number = microseconds // unit
-            return f"{number} {words[language][number != 1]}"
+            many = microseconds // unit
+            return f"{many} {words[language][many != 1]}"
     return f"{microseconds / MINUTE:g} {_SPANS[-1][1][language][1]}"
 
 
@@ -84,19 +126,18 @@ def literal(word: str) -> str:
     return word.replace("{", "{{").replace("}", "}}")
 
 
-def _show(value: float, unit: Unit, language: str) -> str:
+def _show(value: float, unit: Unit, language: Language) -> str:
+    shown = readable(value, unit)
     if unit == "share":
-        text = f"{100 * value:.0f} %"
-    elif unit == "days" and value < 1:
-        text = f"{24 * value:.0f} h"
-    elif unit == "days":
-        text = (
-            f"{value:.0f} {'jours' if language == 'fr' else 'days'}"
-            if round(value) != 1
-            else ("1 jour" if language == "fr" else "1 day")
-        )
-    elif float(value).is_integer():
-        text = f"{value:.0f}"
-    else:
-        text = f"{value:.1f}" if abs(value) >= 1 else f"{value:.2g}"
-    return text.replace(".", ",") if language == "fr" else text
+        return percent(shown, language)
+    return length(shown, language) if unit == "days" else number(shown, language, 6)
+
+
+def readable(value: float, unit: Unit) -> float:
+    """Round to what people read: shares to the hundredth; else to one decimal, and to two digits below one.
+
+    Values that read the same are said in the same sentence.
+    """
+    if unit == "share":
+        return round(value, 2)
+    return round(value, 1) if not abs(value) < 1 else float(f"{value:.2g}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from leadscore.config import Config
 from leadscore.features import asof
 from leadscore.features.asof import Asof
-from leadscore.features.catalogue import Feature, Unit, Words, literal, span
+from leadscore.features.catalogue import ALL, Feature, Unit, Words, literal, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary, heard, tally
 from leadscore.history import Coded, Codes, History, Leads
@@ -101,47 +101,50 @@ def freeze(counts: Counter[str], vocabulary: Vocabulary) -> Mapping[str, Any]:
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns: warmth per kind, then of all, per half-life; temperature per half-life, chosen, per channel."""
     per_kind = [
-        _warmth(f"{kind}_{name}", f"{NAME}.{kind}", vocabulary.label(kind, "en"), vocabulary.label(kind, "fr"), length)
+        replace(
+            _warmth(f"{kind}_{name}", f"{NAME}.{kind}", vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")),
+            kind=kind,
+        )
         for kind in (*vocabulary.kinds, OTHER)
-        for name, length in vocabulary.half_lives.items()
+        for name in vocabulary.half_lives
     ]
     overall = [
-        _warmth(name, NAME, "all interactions", "toutes les interactions", length)
-        for name, length in vocabulary.half_lives.items()
+        replace(_warmth(name, NAME, "all interactions", "toutes les interactions"), kind=ALL)
+        for name in vocabulary.half_lives
     ]
     scale = Scale.of(vocabulary)
     return (
         *per_kind,
         *overall,
-        *(_temperature(f"temperature_{name}", length) for name, length in vocabulary.half_lives.items()),
-        *_course(scale, _short_while(vocabulary)),
+        *(_temperature(f"temperature_{name}") for name in vocabulary.half_lives),
+        *_course(_short_while(vocabulary)),
         *_by_channel(scale),
     )
 
 
-def _warmth(name: str, concept: str, en: str, fr: str, length: int) -> Feature:
+def _warmth(name: str, concept: str, en: str, fr: str) -> Feature:
     return Feature(
         f"warmth_{name}", NAME, concept, "warmth", "",
         {
-            "en": f"warmth of {en}: {{value}} (half-life {span(length, 'en')})",
-            "fr": f"chaleur de « {fr} » : {{value}} (demi-vie {span(length, 'fr')})",
+            "en": f"warmth of {en}: {{value}}",
+            "fr": f"chaleur ({fr}) : {{value}}",
         },
-        {"en": f"no warmth of {en}", "fr": f"plus aucune chaleur de « {fr} »"},
+        {"en": f"no warmth of {en}", "fr": f"plus aucune chaleur ({fr})"},
     )  # fmt: skip
 
 
-def _temperature(name: str, length: int) -> Feature:
+def _temperature(name: str) -> Feature:
     return _of_all(
         name, "temperature", "warmth", "",
         {
-            "en": f"temperature {{value}} (half-life {span(length, 'en')})",
-            "fr": f"température {{value}} (demi-vie {span(length, 'fr')})",
+            "en": "temperature {value}",
+            "fr": "température {value}",
         },
         {"en": "no warmth left", "fr": "plus aucune chaleur"},
     )  # fmt: skip
 
 
-def _course(scale: Scale, while_: int) -> tuple[Feature, ...]:
+def _course(while_: int) -> tuple[Feature, ...]:
     """List the columns of the one curve at the chosen half-life."""
     never = {"en": "never warm", "fr": "jamais de chaleur"}
     before = {
@@ -149,7 +152,7 @@ def _course(scale: Scale, while_: int) -> tuple[Feature, ...]:
         "fr": f"aucune chaleur de plus de {span(while_, 'fr')}",
     }
     return (
-        _temperature("temperature", scale.half_life),
+        _temperature("temperature"),
         _of_all(
             "temperature_peak", "peak", "warmth", "",
             {"en": "highest temperature so far: {value}", "fr": "température la plus haute jusqu'ici : {value}"}, never,
@@ -177,14 +180,14 @@ def _by_channel(scale: Scale) -> tuple[Feature, ...]:
         return ()
     per_channel = []
     for channel in scale.channels:
-        length, word = scale.half_lives[channel], literal(channel)
+        word = literal(channel)
         en, fr = ("other channels", "d'autres canaux") if channel == OTHER else (word, f"« {word} »")
         per_channel.append(
             Feature(
                 f"temperature_via_{channel}", NAME, f"{NAME}.via.{channel}", "warmth", "",
                 {
-                    "en": f"temperature via {en}: {{value}} (half-life {span(length, 'en')})",
-                    "fr": f"température par {fr} : {{value}} (demi-vie {span(length, 'fr')})",
+                    "en": f"temperature via {en}: {{value}}",
+                    "fr": f"température par {fr} : {{value}}",
                 },
                 {"en": f"no warmth via {en}", "fr": f"plus aucune chaleur par {fr}"},
             )
@@ -192,8 +195,8 @@ def _by_channel(scale: Scale) -> tuple[Feature, ...]:
     summed = _of_all(
         "temperature_channels", "temperature", "warmth", "",
         {
-            "en": "temperature {value} (each channel at its own half-life)",
-            "fr": "température {value} (chaque canal avec sa demi-vie)",
+            "en": "temperature {value}",
+            "fr": "température {value}",
         },
         {"en": "no warmth left", "fr": "plus aucune chaleur"},
     )  # fmt: skip
@@ -201,7 +204,14 @@ def _by_channel(scale: Scale) -> tuple[Feature, ...]:
 
 
 def _of_all(
-    name: str, concept: str, unit: Unit, missing: str, sentence: Words, absent: Words, *, skewed: bool = True
+    name: str,
+    concept: str,
+    unit: Unit,
+    missing: str,
+    sentence: Words,
+    absent: Words,
+    *,
+    skewed: bool = True,
 ) -> Feature:
     return Feature(name, NAME, f"{NAME}.{concept}", unit, missing, sentence, absent, skewed)
 

@@ -25,11 +25,11 @@ from leadscore.features.catalogue import Feature, Unit, Words
 from leadscore.features.view import Matrix, View, looks
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.features.worlds import KINDS, World, draw_world, snapshots
+from leadscore.language import LANGUAGES
 
 Column = Callable[[View, Vocabulary], Any]
 _Numbers = npt.NDArray[np.floating[Any]]
 
-_LANGUAGES = ("en", "fr")
 _SEEDS = (1, 2)
 _EACH = 3  # every third snapshot is looked at alone, which takes longest
 _MOST_WORDS, _LONGEST_WORD = 50, 60
@@ -100,7 +100,7 @@ def feature(
 
 
 def _every_language(words: str | Words) -> Words:
-    return dict.fromkeys(_LANGUAGES, words) if isinstance(words, str) else words
+    return dict.fromkeys(LANGUAGES, words) if isinstance(words, str) else words
 
 
 @dataclass(eq=False)
@@ -319,7 +319,7 @@ def _check_catalogue(family: OwnFamily, features: Sequence[Feature]) -> None:
 
 def _check_sentences(file: OwnFile, listed: Feature) -> None:
     what = f"feature {listed.name}"
-    for language in _LANGUAGES:
+    for language in LANGUAGES:
         for given, name in ((listed.sentence, "sentence"), (listed.absent, "absent")):
             if not isinstance(given, Mapping) or not str(given.get(language, "")).strip():
                 raise _broken(file, f"{what} has no {name} in {language}", f'Give {name}={{"en": "…", "fr": "…"}}.')

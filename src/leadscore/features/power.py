@@ -15,7 +15,7 @@ import numpy as np
 from leadscore.config import Config
 from leadscore.features import asof
 from leadscore.features.asof import Asof, Followed
-from leadscore.features.catalogue import Feature, span
+from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary, heard, tally
 from leadscore.history import OUTBOUND, History, Leads
@@ -108,7 +108,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         *(_pushed(window, vocabulary) for window in windows),
         *(_pushed_kind(kind, window, vocabulary) for kind in _kinds(vocabulary) for window in longest),
         *(_pull_share(window, vocabulary) for window in longest),
-        *(_pressure(name, length) for name, length in vocabulary.half_lives.items()),
+        *(_pressure(name) for name in vocabulary.half_lives),
         *_answers(),
     )
 
@@ -194,12 +194,12 @@ def _pull_share(window: str, vocabulary: Vocabulary) -> Feature:
     )  # fmt: skip
 
 
-def _pressure(name: str, length: int) -> Feature:
+def _pressure(name: str) -> Feature:
     return Feature(
         f"pressure_{name}", NAME, "power.pressure", "warmth", "",
         {
-            "en": f"pressure of unanswered contacts from us: {{value}} (half-life {span(length, 'en')})",
-            "fr": f"pression de nos sollicitations sans réponse : {{value}} (demi-vie {span(length, 'fr')})",
+            "en": "pressure of unanswered contacts from us: {value}",
+            "fr": "pression de nos sollicitations sans réponse : {value}",
         },
         {
             "en": "no pressure of unanswered contacts from us",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature, span
+from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary
 
@@ -35,7 +35,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         *_per_window("largest", "largest value", "plus grande valeur", windows[-2:], vocabulary),
         *_per_window("smallest", "smallest value", "plus petite valeur", windows[-2:], vocabulary),
         _feature("value_last", "values.last", "last value {value}", "dernière valeur {value}"),
-        *(_decayed(name, length) for name, length in vocabulary.half_lives.items()),
+        *(_decayed(name) for name in vocabulary.half_lives),
         _feature(
             "value_trend", "values.trend", "recent values less the mean: {value}",
             "valeurs récentes moins la moyenne : {value}",
@@ -73,11 +73,11 @@ def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Voc
     ]  # fmt: skip
 
 
-def _decayed(name: str, length: int) -> Feature:
+def _decayed(name: str) -> Feature:
     return _feature(
         f"value_decayed_{name}", "values.mean",
-        f"mean value {{value}}, the newest first (half-life {span(length, 'en')})",
-        f"valeur moyenne {{value}}, les plus récentes d'abord (demi-vie {span(length, 'fr')})",
+        "mean value {value}, the newest first",
+        "valeur moyenne {value}, les plus récentes d'abord",
     )  # fmt: skip
 
 

@@ -12,11 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from leadscore.config import Config
+from leadscore.config.shape import Forms as Plural
 from leadscore.features.catalogue import literal, span
 from leadscore.history import NEITHER, NEVER, Coded, History, Leads
+from leadscore.language import Forms, Language, choose
 from leadscore.timeline import DAY
 
 OTHER = "other"
+_OTHER: Mapping[str, Forms] = {
+    "en": {"one": "other interaction", "other": "other interactions"},
+    "fr": {"zero": "aucune autre interaction", "one": "autre interaction", "other": "autres interactions"},
+}
+_TIMES: Mapping[str, tuple[Forms, str]] = {
+    "en": ({"one": "{called}: ⟨once⟩ {when}", "other": "{called}: ⟨{value} times⟩ {when}"}, "{called}: ⟨never⟩ {when}"),
+    "fr": ("{called} : ⟨{value} fois⟩ {when}", "{called} : ⟨jamais⟩ {when}"),
+}
+_NO = {"en": "no {other}", "fr": "pas de « {one} »"}
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
 _LARGEST = float(np.finfo(np.float32).max)
 _MIN_CATEGORY = 20  # versions of leads; a rarer category teaches its leads by heart
@@ -55,7 +66,7 @@ class Vocabulary:
 
     Attributes:
         kinds: Kinds with columns of their own; all others count as `other`.
-        labels: Per kind and language, how people call it.
+        labels: Per kind and language, how people call it: a text, or its forms of `one`, `other` and maybe `zero`.
         numbers: Attributes read as numbers.
         categories: Attributes read as words, with the categories that have a column.
         windows, half_lives: Lengths in microseconds, by their name.
@@ -69,7 +80,7 @@ class Vocabulary:
     """
 
     kinds: tuple[str, ...]
-    labels: Mapping[str, Mapping[str, str]]
+    labels: Mapping[str, Mapping[str, Forms]]
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
     windows: Mapping[str, int]
@@ -82,13 +93,27 @@ class Vocabulary:
     frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def label(self, kind: str, language: str) -> str:
+    def label(self, kind: str, language: Language) -> str:
         """Return how people call a kind, ready to stand in a sentence."""
-        if kind == OTHER:
-            return {"en": "other interaction", "fr": "autre interaction"}[language]
-        return literal(self.labels.get(kind, {}).get(language, kind))
+        return literal(self.called(kind, language))
 
-    def within(self, window: str) -> dict[str, str]:
+    def called(self, kind: str, language: Language) -> str:
+        """Return how people call one of a kind."""
+        return choose(self._called(kind, language), 1, language)
+
+    def times(self, kind: str, window: str) -> tuple[dict[str, Forms], dict[str, str]]:
+        """Say how often a kind came in a window, per language: with `{value}`, and when it never did."""
+        often: dict[str, Forms] = {}
+        never: dict[str, str] = {}
+        for language, when in self.within(window).items():
+            called = self._called(kind, language)
+            often[language], never[language] = _times(called, when, language)
+        return often, never
+
+    def _called(self, kind: str, language: Language) -> Forms:
+        return _OTHER[language] if kind == OTHER else self.labels.get(kind, {}).get(language, kind)
+
+    def within(self, window: str) -> dict[Language, str]:
         """Say in each language which stretch of time a window is; `ever` is all of it."""
         if window == "ever":
             return {"en": "so far", "fr": "jusqu'ici"}
@@ -109,6 +134,24 @@ class Vocabulary:
         lists = ("kinds", "numbers", "columns", "families")
         categories = {name: tuple(words) for name, words in saved["categories"].items()}
         return cls(**{**saved, **{name: tuple(saved[name]) for name in lists}, "categories": categories})
+
+
+def _plain(label: str | Plural) -> Forms:
+    return label if isinstance(label, str) else label.model_dump(exclude_none=True)
+
+
+def _times(called: Forms, when: str, language: str) -> tuple[Forms, str]:
+    """Say how often a kind came, in the forms it has; whoever gave one only is not made to have a plural."""
+    if isinstance(called, str):
+        often, never = _TIMES[language]
+        said = {form: text.replace("{called}", literal(called)).replace("{when}", when) for form, text in _forms(often)}
+        return said, never.replace("{called}", literal(called)).replace("{when}", when)
+    none = called.get("zero") or _NO[language].format(**called)
+    return {form: f"{{value}} {literal(text)} {when}" for form, text in _forms(called)}, f"{literal(none)} {when}"
+
+
+def _forms(forms: Forms) -> list[tuple[str, str]]:
+    return [("other", forms)] if isinstance(forms, str) else [(name, forms[name]) for name in ("one", "other")]
 
 
 def heard(leads: Leads, history: History) -> npt.NDArray[np.bool_]:
@@ -163,7 +206,7 @@ def settle(census: Census, config: Config) -> Vocabulary:
         # A kind that is itself called "other" goes with all those without a column.
         kinds=_top(Counter({kind: n for kind, n in census.kinds.items() if kind != OTHER}), settings.top_kinds, 1),
         labels={
-            kind: {str(language): text for language, text in given.label.items()}
+            kind: {str(language): _plain(text) for language, text in given.label.items()}
             for kind, given in sorted(config.kinds.items())
             if given.label
         },

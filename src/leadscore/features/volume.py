@@ -31,8 +31,8 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """
     windows = (*vocabulary.windows, "ever")
     return (
-        *(_count(kind, window, vocabulary) for kind in (*vocabulary.kinds, OTHER) for window in windows),
-        *(_touches(window, vocabulary) for window in windows),
+        *(counted(kind, window, vocabulary) for kind in (*vocabulary.kinds, OTHER) for window in windows),
+        *(touched(window, vocabulary) for window in windows),
         *(_different("kinds", *_KINDS, window, vocabulary) for window in windows),
         *(_different(*_DIFFERENT[name], window, vocabulary) for name in _columns(vocabulary) for window in windows),
     )
@@ -57,17 +57,14 @@ def _columns(vocabulary: Vocabulary) -> list[str]:
     return [name for name in _DIFFERENT if name in vocabulary.columns]
 
 
-def _count(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = vocabulary.within(window)
-    label = {language: vocabulary.label(kind, language) for language in ("en", "fr")}
-    return Feature(
-        f"count_{kind}_{window}", NAME, f"volume.{kind}", "count", "",
-        {"en": f"{{value}} × {label['en']} {when['en']}", "fr": f"{{value}} × {label['fr']} {when['fr']}"},
-        {"en": f"no {label['en']} {when['en']}", "fr": f"aucun « {label['fr']} » {when['fr']}"},
-    )  # fmt: skip
+def counted(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
+    """Describe how often a kind came in a window."""
+    often, never = vocabulary.times(kind, window)
+    return Feature(f"count_{kind}_{window}", NAME, f"volume.{kind}", "count", "", often, never)
 
 
-def _touches(window: str, vocabulary: Vocabulary) -> Feature:
+def touched(window: str, vocabulary: Vocabulary) -> Feature:
+    """Describe how often anything came in a window."""
     when = vocabulary.within(window)
     return Feature(
         f"touches_{window}", NAME, NAME, "count", "",

@@ -73,7 +73,7 @@ class FlatBundle:
     def contributions(self, matrix: Matrix) -> Floats:
         """Return what each feature of the encoding adds to the margin: base and trees, exactly; one row per lead."""
         fitted, width = self.learned.fitted, len(self.learned.encoding.features)
-        parts: Floats = fitted.base.contributions(matrix)[:, 0, :width] + fitted.shapley(matrix, 0)[:, :width]
+        parts: Floats = fitted.base.contributions(matrix, 0)[:, :width] + fitted.shapley(matrix, 0)[:, :width]
         return parts
 
     def _specification(self) -> dict[str, Any]:

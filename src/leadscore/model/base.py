@@ -68,17 +68,17 @@ class Base:
                 margins[first : first + _BLOCK, number] = c + (z * coef).sum(axis=1)
         return margins
 
-    def contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
-        """Return what each feature adds to each margin, its flag included: (snapshots, outputs, features + 1).
+    def contributions(self, matrix: Matrix, output: int) -> npt.NDArray[np.float64]:
+        """Return what each feature adds to the margin of an output, its flag included: (snapshots, features + 1).
 
         The last column is the intercept; features are centred, so it is the margin of the average lead.
         """
         z = self.scale(matrix)
         width = len(self.mean)
-        parts = np.zeros((len(matrix), len(self.intercept), width + 1))
-        parts[:, :, :width] = z[:, None, :width] * self.coef[None, :, :width]
-        parts[:, :, self.flagged] += z[:, None, width:] * self.coef[None, :, width:]
-        parts[:, :, width] = self.intercept
+        parts = np.empty((len(matrix), width + 1))
+        np.multiply(z[:, :width], self.coef[output, :width], out=parts[:, :width])
+        parts[:, self.flagged] += z[:, width:] * self.coef[output, width:]
+        parts[:, width] = self.intercept[output]
         return parts
 
     def to_dict(self) -> dict[str, Any]:

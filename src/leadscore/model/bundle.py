@@ -20,10 +20,10 @@ from leadscore.features.view import Matrix
 from leadscore.features.vocabulary import Vocabulary
 from leadscore.model.base import Floats
 from leadscore.model.calibrate import Calibrator, logit
-from leadscore.model.certainty import Certainty
+from leadscore.model.certainty import Certainty, Usual
 from leadscore.model.fitted import Fitted
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Bundle:
         calibrator: Applied to the readiness of every horizon alike.
         reference: Readiness at the ranking horizon of a reference cohort, as its percentiles 1 to 98.
         certainty: How far chances may be off, and what training saw.
+        usual: What reasons compare a lead with.
         facts: Counts and measured figures, for people; no part of scoring.
     """
 
@@ -54,6 +55,7 @@ class Bundle:
     calibrator: Calibrator
     reference: tuple[float, ...]
     certainty: Certainty
+    usual: Usual
     facts: Mapping[str, Any]
 
     @cached_property
@@ -113,6 +115,7 @@ class Bundle:
             "calibrator": self.calibrator.to_dict(),
             "reference": list(self.reference),
             "certainty": self.certainty.to_dict(),
+            "usual": self.usual.to_dict(),
             "facts": self.facts,
         }
 
@@ -151,6 +154,7 @@ def read_bundle(folder: Path) -> Bundle:
         calibrator=Calibrator(**saved["calibrator"]),
         reference=tuple(saved["reference"]),
         certainty=Certainty.from_dict(saved["certainty"]),
+        usual=Usual.from_dict(saved["usual"]),
         facts=saved["facts"],
     )
     if [feature.name for feature in bundle.features] != saved["features"]:

@@ -100,6 +100,42 @@ class Support:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is usual among the leads training saw: of a flag the share that has it, else the median.
+
+    NaN where most lack it; empty where nobody measured.
+
+    Attributes:
+        features: One value per feature.
+        facts: One value per plain fact (see `features.plain`).
+    """
+
+    features: Floats
+    facts: Floats
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; NaN is null there."""
+        return {name: [_or_none(value) for value in values.tolist()] for name, values in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Usual:
+        """Rebuild it from its JSON."""
+        return cls(
+            **{name: np.array([_number(value, np.nan) for value in saved[name]]) for name in ("features", "facts")}
+        )
+
+
+def measure_usual(matrix: Matrix, flags: Flags) -> Floats:
+    """Measure what is usual in a sample, column by column; `flags` says which columns are flags."""
+    if not len(matrix):
+        return np.full(matrix.shape[1], np.nan)
+    missing = np.isnan(matrix)
+    median = np.median(np.where(missing, np.inf, matrix), axis=0)  # whatever is not there lies behind all there is
+    usual = np.where(np.isfinite(median), median, np.nan)
+    return np.where(flags, np.where(missing, 0, matrix).mean(axis=0), usual).astype(np.float64)
+
+
+@dataclass(frozen=True)
 class Certainty:
     """What is frozen with a model so that a lead's bounds and what is known of it depend on nobody else."""
 
@@ -137,8 +173,14 @@ def _number(value: float | None, missing: float) -> float:
     return missing if value is None else value
 
 
+def _or_none(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
 NOTHING_MEASURED = Certainty(Bounds(), Support(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_), 0.0, 0.0))
 """Of a draft: it makes chances, and no bounds."""
+NOTHING_USUAL = Usual(np.zeros(0), np.zeros(0))
+"""Of a draft: it gives no reasons."""
 
 
 def sample_rows(number: int) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,15 +34,20 @@ def explain(bundle: Bundle, matrix: Matrix, horizon: int) -> Contributions:
     The outputs are weighted as they pull at the chance of that horizon (see `shape.pull`). Within an output the base is
     additive by construction, and the trees are by their exact Shapley values (LightGBM's pred_contrib).
     """
-    margins = bundle.margins(matrix)
-    weights = pull(margins, bundle.model.shape, horizon)
     width = matrix.shape[1]
-    base = bundle.model.base.contributions(matrix)
-    by_feature = np.zeros((len(matrix), width))
-    offset = np.zeros(len(matrix))
-    for number in range(horizon + 1):
-        weight = weights[:, number]
-        trees = bundle.model.shapley(matrix, number)
-        by_feature += weight[:, None] * (base[:, number, :width] + trees[:, :width])
-        offset += weight * (base[:, number, width] + trees[:, width:].sum(axis=1))
-    return Contributions(by_feature, offset, (weights * margins).sum(axis=1))
+    outputs = list(_trees(bundle, matrix, horizon + 1))
+    for number, parts in enumerate(outputs):
+        parts[:, : width + 1] += bundle.model.base.contributions(matrix, number)
+    margins = np.stack([parts.sum(axis=1) for parts in outputs], axis=1)
+    weights = pull(margins, bundle.model.shape, horizon)
+    added = sum((parts * weights[:, [number]] for number, parts in enumerate(outputs)), np.zeros(()))
+    return Contributions(added[:, :width], added[:, width:].sum(axis=1), (weights * margins).sum(axis=1))
+
+
+def _trees(bundle: Bundle, matrix: Matrix, outputs: int) -> Iterator[Floats]:
+    """Split what the trees add to each output; once for all, where they do not tell them apart."""
+    first = bundle.model.shapley(matrix, 0)
+    apart = bundle.model.tells_outputs_apart
+    yield first.copy()
+    for number in range(1, outputs):
+        yield bundle.model.shapley(matrix, number) if apart else first.copy()

@@ -54,6 +54,11 @@ class Fitted:
         """Return P(converted by each horizon), not calibrated: one row per snapshot, never falling."""
         return curve(self.margins(matrix), self.shape)
 
+    @cached_property
+    def tells_outputs_apart(self) -> bool:
+        """Whether any tree asks which output it is about; if none does, the trees add the same to all."""
+        return bool(self.booster.feature_importance("split")[-1] > 0)
+
     def shapley(self, matrix: Matrix, number: int) -> Floats:
         """Split what the trees add to an output: a column per feature, then the output's number and the expectation."""
         if not len(matrix):

@@ -153,7 +153,8 @@ class _Shuffled:
     def __init__(self, bundle: Bundle, sample: Sample) -> None:
         self._sample, self._model = sample, bundle.model
         self._outputs = range(sample.horizon + 1)  # later ones have no say at this horizon
-        self._base = bundle.model.base.contributions(sample.matrix)[:, : len(self._outputs)]
+        base = bundle.model.base
+        self._base = np.stack([base.contributions(sample.matrix, k) for k in self._outputs], axis=1)
         self._used = bundle.model.booster.feature_importance("split")[:-1] > 0
         self._plain = self._trees(sample.matrix)
 

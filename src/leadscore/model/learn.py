@@ -20,7 +20,16 @@ from leadscore.model.base import Floats
 from leadscore.model.baselines import fit_predict_all
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator, choose_calibrator
-from leadscore.model.certainty import NOTHING_MEASURED, Certainty, measure_bounds, measure_support, sample_rows
+from leadscore.model.certainty import (
+    NOTHING_MEASURED,
+    NOTHING_USUAL,
+    Certainty,
+    Usual,
+    measure_bounds,
+    measure_support,
+    measure_usual,
+    sample_rows,
+)
 from leadscore.model.fitted import Fitted
 from leadscore.model.guard import Evidence, Leak, examine, inspect_bucket
 from leadscore.model.importance import Late, draw_sample
@@ -108,7 +117,9 @@ def gather(read: Reader, config: Config, as_of: int) -> Gathered:
     """
     settled = _settle(read, config, as_of)
     thinning = Thinning.to(config.training.max_training_rows, *settled.counts, config.seed)
-    examples = train.assemble(read(as_of), settled.vocabulary, config, settled.moments, as_of, thinning)
+    examples = train.assemble(
+        read(as_of), settled.vocabulary, config, settled.moments, as_of, thinning, with_facts=True
+    )
     _enough(examples, config, as_of)
     half_life = config.training.recency_half_life
     examples = train.aged(examples, as_of, half_life.microseconds if half_life else None)
@@ -283,6 +294,7 @@ def draft(config: Config, as_of: int, learned: Learned) -> Bundle:
         calibrator=Calibrator(),
         reference=(),
         certainty=NOTHING_MEASURED,
+        usual=NOTHING_USUAL,
         facts={},
     )
 
@@ -322,6 +334,7 @@ def finish(
         calibrator=calibrator,
         reference=tuple(float(value) for value in reference),
         certainty=_certainty(replace(plain, calibrator=calibrator), cohorts, learned.examples, horizon),
+        usual=_usual(plain, learned.examples),
         facts=facts,
     )
 
@@ -332,6 +345,14 @@ def _certainty(bundle: Bundle, cohorts: Sequence[Cohort], examples: Examples, ho
     chance, spread = bundle.readiness(sample)[:, horizon], bundle.spread(sample, horizon)
     bounds = measure_bounds(cohorts, bundle.calibrator, horizon, chance, spread)
     return Certainty(bounds, measure_support(sample))
+
+
+def _usual(bundle: Bundle, examples: Examples) -> Usual:
+    rows = sample_rows(len(examples))
+    flags = np.array([feature.unit == "flag" for feature in bundle.features], dtype=np.bool_)
+    facts = examples.facts[rows] if len(examples.facts) else examples.facts
+    counted = np.zeros(facts.shape[1], dtype=np.bool_)
+    return Usual(measure_usual(examples.matrix[rows], flags), measure_usual(facts, counted))
 
 
 def _window(cohort: Cohort) -> dict[str, Any]:

@@ -210,8 +210,8 @@ def losses(origin: Origin, p: Floats) -> tuple[float, ...]:
 def overall(by_origin: Sequence[Sequence[float]]) -> float:
     """Average log-losses over the horizons of each origin that could be judged, then over the origins.
 
-    >>> overall([(0.1, 0.3), (0.4, float("nan"))])
-    0.3
+    >>> overall([(0.25, 0.75), (1.0, float("nan"))])
+    0.75
     """
     return float(np.mean([np.nanmean(by_horizon) for by_horizon in by_origin]))
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadscore.config import Config, Trees
+from leadscore.features import plain
 from leadscore.features.matrix import catalogue, compute
 from leadscore.features.view import Matrix, looks
 from leadscore.features.vocabulary import Vocabulary
@@ -26,6 +27,8 @@ from leadscore.timeline import Moments
 
 Bucket = tuple[Leads, History]
 
+_NO_FACTS: Matrix = np.zeros((0, 0), np.float32)
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -39,6 +42,7 @@ class Examples:
         labels: What came of it.
         weight: How many snapshots it stands for; one where nothing was thinned.
         segments: Declared attributes: the value known at the moment, empty where there is none.
+        facts: Plain facts (see `features.plain`); empty where nobody asked for them.
     """
 
     lead_id: npt.NDArray[np.object_]
@@ -48,6 +52,7 @@ class Examples:
     labels: Labels
     weight: Floats
     segments: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    facts: Matrix = field(default_factory=lambda: _NO_FACTS)
 
     def __len__(self) -> int:
         return len(self.as_of)
@@ -62,6 +67,7 @@ class Examples:
             self.labels.take(rows),
             self.weight[rows],
             {name: words[rows] for name, words in self.segments.items()},
+            self.facts[rows] if len(self.facts) else self.facts,
         )
 
     def converted_leads(self) -> int:
@@ -115,6 +121,8 @@ def assemble(
     moments: Moments,
     seen_from: int,
     thinning: Thinning | None = None,
+    *,
+    with_facts: bool = False,
 ) -> Examples:
     """Compute features and labels of the leads at risk on a grid of moments, bucket by bucket.
 
@@ -125,6 +133,7 @@ def assemble(
         moments: The grid, ascending.
         seen_from: Labels are as of this moment.
         thinning: Which snapshots to keep of those that teach; every snapshot, those that teach nothing too, without.
+        with_facts: Count the plain facts, too, which reasons tell.
     """
     parts: list[Examples] = []
     for leads, history in buckets:
@@ -136,8 +145,15 @@ def assemble(
             snapshots = Snapshots(snapshots.lead[rows], snapshots.as_of[rows])
             labels, weight = labels.take(rows), weight[rows]
         views = looks(leads, history, snapshots)
-        computed = [(compute(view, vocabulary), inputs(view, vocabulary)) for view in views]
-        matrix, simple = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
+        computed = [
+            (
+                compute(view, vocabulary),
+                inputs(view, vocabulary),
+                plain.compute(view, vocabulary) if with_facts else _NO_FACTS,
+            )
+            for view in views
+        ]
+        matrix, simple, facts = (np.concatenate(blocks) for blocks in zip(*computed, strict=True))
         parts.append(
             Examples(
                 lead_id=np.array(leads.lead_id, dtype=object)[snapshots.lead],
@@ -147,6 +163,7 @@ def assemble(
                 labels=labels,
                 weight=weight,
                 segments={name: _segment(leads, snapshots, name) for name in config.backtest.segments},
+                facts=facts,
             )
         )
     return _sorted(parts)
@@ -174,6 +191,7 @@ def _sorted(parts: Sequence[Examples]) -> Examples:
     lead_id = np.concatenate([part.lead_id for part in parts])
     as_of = np.concatenate([part.as_of for part in parts])
     order = np.lexsort((lead_id.astype(str), as_of))
+    facts = np.concatenate([part.facts for part in parts])
     names = ("by_horizon", "matured", "in_interval", "teaches")
     labels = {name: np.concatenate([getattr(part.labels, name) for part in parts])[order] for name in names}
     return Examples(
@@ -184,6 +202,7 @@ def _sorted(parts: Sequence[Examples]) -> Examples:
         labels=Labels(**labels),
         weight=np.concatenate([part.weight for part in parts])[order],
         segments={name: np.concatenate([part.segments[name] for part in parts])[order] for name in parts[0].segments},
+        facts=facts[order] if len(facts) else facts,
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # MLflow takes more than a second to import
 
 # What importing `leadscore.model.bundle` imports; the served model gets exactly these versions. A test compares.
 REQUIREMENTS = (
+    "babel",
     "lightgbm",
     "numba",
     "numpy",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from leadscore.config import Rule
 from leadscore.labels import Flags
 from leadscore.model.base import Floats
 from leadscore.model.certainty import Support
@@ -18,7 +20,6 @@ Ints = npt.NDArray[np.int64]
 
 TREND_STEP = 5  # score points; smaller moves are within what a few days of cooling do to anyone
 _NEXT = 2  # B holds the next two capacities
-ACTIONS = {"A": "call", "B": "nurture", "C": "nurture", "D": "none"}
 EXPLORE = "explore"
 _LITTLE, _SOME = 3, 10  # interactions: fewer than three say little, fewer than ten not everything
 _MOST = 0.25  # share of features beyond anything trained on from which the model says nothing about this lead
@@ -92,12 +93,38 @@ def known(seen: Ints, young: Flags, strange: Flags, outside: Floats, surprise: F
 
 
 def actions(
-    grade: Sequence[str], known: Sequence[str], lead_ids: Sequence[str], as_of: int, seed: int, share: float
+    rules: Sequence[Rule], grade: Sequence[str], known: Sequence[str], trends: Sequence[str], waiting: Ints
 ) -> list[str]:
-    """Return what to do with each lead: what its grade says, or `explore` where the lot falls on it."""
+    """Return what to do with each lead: what the first rule says that fits it, nothing where none does.
+
+    Args:
+        rules: Of the configuration.
+        grade: Of each lead.
+        known: Likewise.
+        trends: Likewise.
+        waiting: How many of our pushes wait for its answer.
+    """
+    leads = zip(grade, known, trends, waiting.tolist(), strict=True)
+    return [next((rule.action for rule in rules if rule.fits(*lead)), "none") for lead in leads]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """How many of the leads that could be explored are: a share of them, and no more than so many."""
+
+    share: float
+    most: int
+
+
+def explored(
+    grade: Sequence[str], known: Sequence[str], lead_ids: Sequence[str], as_of: int, seed: int, lane: Lane
+) -> Flags:
+    """Draw the leads to explore, by lot."""
     lots = draw_lots(number_leads([f"{EXPLORE} {lead}" for lead in lead_ids], seed), np.full(len(lead_ids), as_of))
-    drawn = unexplored(grade, known) & (lots < share * HIGHEST)
-    return [EXPLORE if out else ACTIONS[letter] for letter, out in zip(grade, drawn, strict=True)]
+    drawn = unexplored(grade, known) & (lots < lane.share * HIGHEST)
+    lucky = np.flatnonzero(drawn)
+    drawn[lucky[np.argsort(lots[lucky], kind="stable")[lane.most :]]] = False
+    return drawn
 
 
 def unexplored(grade: Sequence[str], known: Sequence[str]) -> Flags:

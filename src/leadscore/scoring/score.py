@@ -2,42 +2,91 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from leadscore.config import Config
-from leadscore.features import asof
+from leadscore.features import asof, plain
 from leadscore.features.matrix import compute
 from leadscore.features.view import Matrix, View, looks
+from leadscore.history import History, Leads
 from leadscore.labels import Flags
 from leadscore.model.base import Floats
 from leadscore.model.bundle import Bundle
-from leadscore.model.explain import explain
 from leadscore.model.train import Bucket, at_risk_on
 from leadscore.scoring.grade import (
     EXPLORE,
     Ints,
+    Lane,
     actions,
+    explored,
     grades,
     known,
     rank_order,
     score,
+    slots_for,
     trend,
     unexplored,
 )
+from leadscore.scoring.news import News, look_since, unanswered
+from leadscore.scoring.panel import N_REASONS as N_TOLD
+from leadscore.scoring.panel import Panel, last_days, temperatures, touches
+from leadscore.scoring.reasons import Reason, Speaker, Weights
+from leadscore.snapshots import Snapshots
 
 N_REASONS = 3
+OFFSET = "offset"
+_MOVED = 0.1
+"""On the logit scale; of a smaller move nobody is told why."""
 
-Reason = tuple[str, str, int]
+
+@dataclass(frozen=True)
+class Earlier:
+    """The slot before, as far as the new one is compared with it.
+
+    Attributes:
+        as_of: Its moment.
+        comparable: Whether it is by the same model. Another model has another reference: its scores are told, but no
+            trend is made of them.
+        scores: Of each lead on its list.
+        concepts: The codes of its reasons; empty when another model's.
+        weights: What each concept added: one row per lead of `scores`, in their order.
+    """
+
+    as_of: int
+    comparable: bool
+    scores: Mapping[str, int]
+    concepts: Sequence[str] = ()
+    weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One row per lead at risk, not yet ranked: chances per horizon, bounds, how much we know, reasons."""
+    """One row per lead at risk, not yet ranked.
+
+    Attributes:
+        lead_id, account_id: Who.
+        chances: Per horizon.
+        bounds: `p_lo` and `p_hi`.
+        known: How much we know.
+        reasons: The strongest concepts, strongest first.
+        concepts: The codes of the columns of `weights`.
+        weights: What each concept adds to the margin; float32, as it is kept.
+        margin: What they and an offset add up to.
+        unanswered: How many of our pushes wait for an answer.
+        shown: Attributes asked for, by name (`delivery.columns`).
+        panels: Of leads with a chance of at least so much, by lead_id.
+        fresh, late, cold: See `news.News`; empty without a slot before.
+        shift: How far the concepts together moved the margin since then; 0 where nothing can be compared.
+        moved: Of the concept that moved it most, the way it went, the sentence now; None where it hardly moved.
+        gone: Leads of the slot before that are no longer at risk, and how they left. Who objected is in no file.
+    """
 
     lead_id: Sequence[str]
     account_id: Sequence[str | None]
@@ -45,6 +94,18 @@ class Scored:
     bounds: Floats
     known: Sequence[str]
     reasons: Sequence[Sequence[Reason]]
+    concepts: Sequence[str]
+    weights: npt.NDArray[np.float32]
+    margin: Floats
+    unanswered: Ints
+    shown: Mapping[str, Sequence[str | None]]
+    panels: Mapping[str, Panel]
+    fresh: Ints
+    late: Ints
+    cold: Flags
+    shift: Floats
+    moved: Sequence[str | None]
+    gone: Mapping[str, str]
 
     def __len__(self) -> int:
         return len(self.lead_id)
@@ -69,7 +130,14 @@ def newest_interaction(bucket: Bucket) -> int:
     return int(bucket[1].time.max(initial=0))
 
 
-def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> tuple[Scored, Counts]:
+def score_bucket(
+    bucket: Bucket,
+    bundle: Bundle,
+    config: Config,
+    as_of: int,
+    earlier: Earlier | None = None,
+    panels_from: float = np.inf,
+) -> tuple[Scored, Counts]:
     """Score the leads of a bucket that are at risk at `as_of`; the others are counted, never scored.
 
     Args:
@@ -77,28 +145,131 @@ def score_bucket(bucket: Bucket, bundle: Bundle, config: Config, as_of: int) -> 
         bundle: The model.
         config: Rules of being at risk, language, ranking horizon.
         as_of: The moment of the slot.
+        earlier: The slot before; None without one.
+        panels_from: The chance from which a lead gets a panel.
     """
     leads, history = bucket
     snapshots = at_risk_on(config, leads, np.array([as_of], dtype=np.int64))
-    views = looks(leads, history, snapshots)
-    computed = [(compute(view, bundle.vocabulary), *_history(view, bundle, config)) for view in views]
-    matrix, seen, young, strange = (np.concatenate(column) for column in zip(*computed, strict=True))
-    chances = bundle.readiness(matrix)
+    seen = _see(leads, history, snapshots, bundle, config)
+    chances = bundle.readiness(seen.matrix)
+    chance, spread = chances[:, config.rank_index], bundle.spread(seen.matrix, config.rank_index)
     bounds, support = bundle.certainty.bounds, bundle.certainty.support
-    chance, spread = chances[:, config.rank_index], bundle.spread(matrix, config.rank_index)
-    own = int((~leads.guest).sum())
-    ended = int((leads.heard & (leads.ended_at < as_of)).sum())
-    objected = int((leads.objected & ~leads.guest).sum())
-    counts = Counts(own, len(snapshots), objected, ended, own - len(snapshots) - objected - ended)
+    speaker = Speaker(bundle, config.language)
+    weights = speaker.weigh(seen.matrix, config.rank_index)
+    ids = [leads.lead_id[row] for row in snapshots.lead]
+    news = look_since(history, bundle.vocabulary, earlier.as_of, as_of) if earlier else None
+    shift, moved = _moved(speaker, weights, seen, ids, earlier)
     scored = Scored(
-        lead_id=[leads.lead_id[row] for row in snapshots.lead],
+        lead_id=ids,
         account_id=[leads.account_id[row] for row in snapshots.lead],
         chances=chances,
         bounds=np.column_stack(bounds.around(chance, spread)),
-        known=known(seen, young, strange, support.outside(matrix), bounds.surprise(chance, spread), support),
-        reasons=_reasons(bundle, matrix, config),
+        known=known(
+            seen.count, seen.young, seen.strange, support.outside(seen.matrix), bounds.surprise(chance, spread), support
+        ),
+        reasons=speaker.reasons(weights, seen.matrix, seen.facts, N_REASONS),
+        concepts=speaker.concepts,
+        weights=weights.by_concept.astype(np.float32),
+        margin=weights.margin,
+        unanswered=unanswered(history)[snapshots.lead],
+        shown={name: _shown(leads, snapshots, name) for name in config.delivery.columns},
+        panels=_panels(chance >= panels_from, bucket, snapshots, speaker, weights, seen),
+        **_since(news, snapshots),
+        shift=shift,
+        moved=moved,
+        gone=_gone(leads, ids, as_of, earlier),
     )
-    return scored, counts
+    return scored, _count(leads, snapshots, as_of)
+
+
+def _count(leads: Leads, snapshots: Snapshots, as_of: int) -> Counts:
+    own = int((~leads.guest).sum())
+    ended = int((leads.heard & (leads.ended_at < as_of)).sum())
+    objected = int((leads.objected & ~leads.guest).sum())
+    return Counts(own, len(snapshots), objected, ended, own - len(snapshots) - objected - ended)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is seen of each snapshot: features, plain facts, how many interactions, whether young, whether strange."""
+
+    matrix: Matrix
+    facts: Matrix
+    count: Ints
+    young: Flags
+    strange: Flags
+
+
+def _see(leads: Leads, history: History, snapshots: Snapshots, bundle: Bundle, config: Config) -> _Seen:
+    vocabulary = bundle.vocabulary
+    computed = [
+        (compute(view, vocabulary), plain.compute(view, vocabulary), *_history(view, bundle, config))
+        for view in looks(leads, history, snapshots)
+    ]
+    return _Seen(*(np.concatenate(column) for column in zip(*computed, strict=True)))
+
+
+def _shown(leads: Leads, snapshots: Snapshots, name: str) -> list[str | None]:
+    """Return an attribute of each snapshot's lead, as known now."""
+    version = leads.versions_at(snapshots.lead, snapshots.as_of)
+    return [leads.attributes[row].get(name) if row >= 0 else None for row in version.tolist()]
+
+
+def _panels(
+    wanted: Flags, bucket: Bucket, snapshots: Snapshots, speaker: Speaker, weights: Weights, seen: _Seen
+) -> dict[str, Panel]:
+    leads, history = bucket
+    rows = np.flatnonzero(wanted)
+    told = speaker.reasons(weights.take(rows), seen.matrix[rows], seen.facts[rows], N_TOLD)
+    vocabulary, found = speaker.bundle.vocabulary, {}
+    for row, reasons in zip(rows.tolist(), told, strict=True):
+        lead, as_of = int(snapshots.lead[row]), int(snapshots.as_of[row])
+        newest, hidden = touches(history, lead, vocabulary, speaker.language)
+        margin, offset = float(weights.margin[row]), float(weights.offset[row])
+        others = margin - offset - sum(reason.weight for reason in reasons)
+        warmth = temperatures(history, vocabulary, lead, last_days(as_of))
+        found[leads.lead_id[lead]] = Panel(reasons, others, offset, margin, newest, hidden, warmth)
+    return found
+
+
+def _since(news: News | None, snapshots: Snapshots) -> dict[str, Any]:
+    if news is None:
+        nothing = np.zeros(len(snapshots), dtype=np.int64)
+        return {"fresh": nothing, "late": nothing, "cold": nothing > 0}
+    return {name: getattr(news, name)[snapshots.lead] for name in ("fresh", "late", "cold")}
+
+
+def _moved(
+    speaker: Speaker, weights: Weights, seen: _Seen, ids: Sequence[str], earlier: Earlier | None
+) -> tuple[Floats, list[str | None]]:
+    """Tell how far each lead's margin moved since the slot before, and say the concept that moved it most that way."""
+    shift, said = np.zeros(len(ids)), cast("list[str | None]", [None] * len(ids))
+    if earlier is None or tuple(earlier.concepts) != speaker.concepts:
+        return shift, said
+    place = {lead: row for row, lead in enumerate(earlier.scores)}
+    rows = np.array([row for row, lead in enumerate(ids) if lead in place], dtype=np.int64)
+    change = weights.by_concept[rows] - earlier.weights[[place[ids[row]] for row in rows]]
+    shift[rows] = change.sum(axis=1)
+    far = np.abs(shift[rows]) > _MOVED
+    rows, change, way = rows[far], change[far], np.sign(shift[rows[far]])
+    strongest = (change * way[:, None]).argmax(axis=1) if len(rows) else rows
+    texts = speaker.say(strongest, weights.take(rows), seen.matrix[rows], seen.facts[rows], way)
+    for row, text in zip(rows.tolist(), texts, strict=True):
+        said[row] = text
+    return shift, said
+
+
+def _gone(leads: Leads, ids: Sequence[str], as_of: int, earlier: Earlier | None) -> dict[str, str]:
+    """Tell of the leads of the slot before that are not at risk any more whether they converted, ended, or closed."""
+    if earlier is None:
+        return {}
+    here = set(ids)
+    gone = {}
+    for row, lead in enumerate(leads.lead_id):
+        if lead in earlier.scores and lead not in here and leads.heard[row]:
+            ended = leads.ended_at[row] < as_of
+            gone[lead] = ("converted" if leads.converted[row] else "ended") if ended else "closed"
+    return gone
 
 
 def _history(view: View, bundle: Bundle, config: Config) -> tuple[Ints, Flags, Flags]:
@@ -124,35 +295,13 @@ def _strange_profile(view: View, bundle: Bundle) -> Flags:
     return np.array([*odd, False], dtype=np.bool_)[version]
 
 
-def _reasons(bundle: Bundle, matrix: Matrix, config: Config) -> list[list[Reason]]:
-    """Pick the strongest concepts of each lead, and for each the feature that says most in the same direction."""
-    parts = explain(bundle, matrix, config.rank_index).by_feature
-    concepts = sorted({feature.concept for feature in bundle.features})
-    member = np.array([concepts.index(feature.concept) for feature in bundle.features], dtype=np.int64)
-    chosen: list[list[Reason]] = []
-    for values, row in zip(parts, matrix, strict=True):
-        totals = np.bincount(member, weights=values, minlength=len(concepts))
-        # A concept that adds nothing is no reason.
-        strongest = [k for k in np.argsort(-np.abs(totals), kind="stable")[:N_REASONS] if totals[k]]
-        chosen.append([_reason(bundle, concepts[k], values * (member == k), totals[k], row, config) for k in strongest])
-    return chosen
-
-
-def _reason(bundle: Bundle, concept: str, values: Floats, total: float, row: Matrix, config: Config) -> Reason:
-    sign = 1 if total >= 0 else -1
-    best = int(np.argmax(values * sign))
-    return concept, bundle.features[best].say(float(row[best]), config.language), sign
-
-
 def rank(
     parts: Iterable[Scored],
     bundle: Bundle,
     config: Config,
     as_of: int,
     run_id: str,
-    previous: Mapping[str, int],
-    *,
-    comparable: bool = True,
+    earlier: Earlier | None = None,
 ) -> pa.Table:
     """Put the buckets together and rank them.
 
@@ -162,9 +311,7 @@ def rank(
         config: Horizons, capacity, validity.
         as_of: The moment of the slot.
         run_id: Name of the run.
-        previous: Score of each lead in the previous slot; empty without one.
-        comparable: Whether those scores are of the same model. Another model has another reference: its scores are
-            told, but no trend is made of them.
+        earlier: The slot before; None without one.
 
     Returns:
         One row per lead at risk, in rank order, with the columns of `scores_schema`.
@@ -177,10 +324,15 @@ def rank(
     chance = chances[:, config.rank_index]
     scores = score(chance, bundle.reference)
     ids = [lead_id[row] for row in order]
-    before = [previous.get(lead) for lead in ids]
+    before = [earlier.scores.get(lead) if earlier else None for lead in ids]
+    comparable = earlier is not None and earlier.comparable
     grade = grades(len(ids), config.capacity)
     words = _in_order([word for part in pieces for word in part.known], order)
     bounds = np.concatenate([np.zeros((0, 2)), *(part.bounds for part in pieces)])[order]
+    trends = [trend(int(now), then if comparable else None) for now, then in zip(scores, before, strict=True)]
+    waiting = np.concatenate([np.zeros(0, np.int64), *(part.unanswered for part in pieces)])[order]
+    ruled = actions(config.delivery.actions, grade, words, trends, waiting)
+    drawn = explored(grade, words, ids, as_of, config.seed, lane(len(ids), config))
     columns: dict[str, Any] = {
         "lead_id": ids,
         "account_id": _in_order([account for part in pieces for account in part.account_id], order),
@@ -194,25 +346,52 @@ def rank(
         "p_lo": bounds[:, 0],
         "p_hi": bounds[:, 1],
         "known": words,
-        "trend": [trend(int(now), then if comparable else None) for now, then in zip(scores, before, strict=True)],
+        "trend": trends,
         "score_prev": before,
         **_reason_columns(_in_order([reasons for part in pieces for reasons in part.reasons], order)),
-        "action": actions(grade, words, ids, as_of, config.seed, config.delivery.explore_share),
+        "action": [EXPLORE if out else word for word, out in zip(ruled, drawn, strict=True)],
         "expires_at": [as_of + (config.delivery.valid_for or config.horizons[0]).microseconds] * len(ids),
     }
     schema = scores_schema(config.horizon_names)
     return pa.table({field.name: _array(columns[field.name], field.type) for field in schema}, schema=schema)
 
 
+def lane(leads: int, config: Config) -> Lane:
+    """Return how many leads may be drawn to be explored: a share of those that could be, and what the team bears."""
+    most = config.delivery.explore_most
+    team = slots_for(leads, config.capacity)
+    return Lane(config.delivery.explore_share, math.ceil(team / 10) if most is None else most)
+
+
 def exploration(table: pa.Table, config: Config) -> dict[str, Any]:
-    """Return what is logged of the lots of a ranked list: how many could be drawn, how many were."""
-    could = unexplored(table["grade"].to_pylist(), table["known"].to_pylist())
+    """Return what is logged of the lots of a ranked list: how many could be drawn, how many were, and the odds."""
+    could = int(unexplored(table["grade"].to_pylist(), table["known"].to_pylist()).sum())
     return {
         "share": config.delivery.explore_share,
+        "most": lane(table.num_rows, config).most,
         "seed": config.seed,
-        "eligible": int(could.sum()),
+        "eligible": could,
         "drawn": table["action"].to_pylist().count(EXPLORE),
     }
+
+
+def weights_table(parts: Iterable[Scored], lead_ids: Sequence[str]) -> pa.Table:
+    """Put together what each concept adds to each lead's margin.
+
+    Returns:
+        One row per lead_id, in the order given: `lead_id`, `offset`, and a float32 column per concept; a row's numbers
+        add up to the margin.
+    """
+    pieces = [part for part in parts if len(part)]
+    place = {lead: row for row, lead in enumerate(lead for part in pieces for lead in part.lead_id)}
+    order = np.array([place[lead] for lead in lead_ids], dtype=np.int64)
+    concepts = pieces[0].concepts if pieces else ()
+    empty = np.zeros((0, len(concepts)), np.float32)
+    added = np.concatenate([empty, *(part.weights for part in pieces)])[order]
+    margin = np.concatenate([np.zeros(0), *(part.margin for part in pieces)])[order]
+    offset = margin - added.sum(axis=1, dtype=np.float64)
+    columns = {concept: added[:, number] for number, concept in enumerate(concepts)}
+    return pa.table({"lead_id": pa.array(lead_ids, pa.string()), OFFSET: offset, **columns})
 
 
 def scores_schema(horizons: Sequence[str]) -> pa.Schema:
@@ -253,10 +432,10 @@ def scores_schema(horizons: Sequence[str]) -> pa.Schema:
 def _reason_columns(reasons: Sequence[Sequence[Reason]]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for number in range(N_REASONS):
-        for place, part in enumerate(("code", "text", "sign")):
-            columns[f"reason_{number + 1}_{part}"] = [
-                of_lead[number][place] if number < len(of_lead) else None for of_lead in reasons
-            ]
+        own = [of_lead[number] if number < len(of_lead) else None for of_lead in reasons]
+        columns[f"reason_{number + 1}_code"] = [reason and reason.code for reason in own]
+        columns[f"reason_{number + 1}_text"] = [reason and reason.text for reason in own]
+        columns[f"reason_{number + 1}_sign"] = [reason and reason.sign for reason in own]
     return columns
 
 

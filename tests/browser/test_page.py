@@ -191,13 +191,18 @@ def _serious(page):
     return [(one["id"], one["nodes"][0]["html"]) for one in violations if one["impact"] in {"serious", "critical"}]
 
 
-def test_hostile_leads_are_found_and_run_nowhere(opened, english):
-    ids = made_up().scores["lead_id"].to_pylist()
-    with opened(english) as page:
+def test_hostile_leads_and_columns_are_found_and_run_nowhere(opened, folder):
+    content, markup = made_up(), "</script><img src=x onerror=alert(1)>"
+    ids = content.scores["lead_id"].to_pylist()
+    links = ["javascript:alert(1)"] * len(ids)
+    hostile = replace(content, project=markup, warnings=HOSTILE, shown={markup: ids}, links=links)
+    with opened(written(folder / "hostile.html", hostile)) as page:
         for lead in HOSTILE:
             page.fill("#search", " ".join(lead.split()) or "(no name)")
             open_panel(page, ids.index(lead))
             assert " ".join(lead.split())[:200] in page.locator("#panel h2").inner_text()
+            assert markup in page.locator("#panel").inner_text()
+            assert page.locator("#panel a").count() == 0
             page.click("#panel-close")
         assert page.locator("img, iframe, object").count() == 0
 

@@ -15,7 +15,16 @@ from scipy.stats import beta, t
 from leadscore.model.backtest import Cohort
 from leadscore.model.bundle import _plain
 from leadscore.model.calibrate import Calibrator
-from leadscore.model.certainty import Bounds, Certainty, measure_bounds, measure_support, sample_rows
+from leadscore.model.certainty import (
+    NOTHING_USUAL,
+    Bounds,
+    Certainty,
+    Usual,
+    measure_bounds,
+    measure_support,
+    measure_usual,
+    sample_rows,
+)
 
 NO_SAMPLE = np.array([0.1]), np.zeros(1)
 
@@ -208,3 +217,26 @@ def test_a_sample_is_spread_evenly_over_the_past():
     rows = sample_rows(1_000_000)
     assert (len(rows), rows[0], rows[-1]) == (10_000, 0, 999_999)
     assert set(np.diff(rows)) <= {100, 101}
+
+
+def test_usual_is_the_median_of_what_most_have_and_the_share_of_a_flag():
+    nan = np.nan
+    matrix = np.array(
+        [
+            [0, 3, nan, 1, 1, nan],
+            [0, 5, 7, nan, 0, nan],
+            [9, 4, nan, 2, nan, nan],
+            [9, nan, nan, 6, 1, nan],
+        ],
+        dtype=np.float32,
+    )
+    flags = np.array([False, False, False, False, True, False])
+    usual = measure_usual(matrix, flags)
+    # Who lacks a value stands behind all who have one; where half lack it, nothing is usual.
+    assert usual.tolist() == pytest.approx([4.5, 4.5, nan, 4, 0.5, nan], nan_ok=True)
+    assert measure_usual(matrix[[0, 2]], flags).tolist() == pytest.approx([4.5, 3.5, nan, 1.5, 0.5, nan], nan_ok=True)
+    assert np.isnan(measure_usual(matrix[:0], flags)).all()
+    for told in (Usual(usual, np.array([1.0, nan])), NOTHING_USUAL):
+        again = Usual.from_dict(json.loads(json.dumps(told.to_dict(), allow_nan=False)))
+        np.testing.assert_array_equal(again.features, told.features)
+        np.testing.assert_array_equal(again.facts, told.facts)

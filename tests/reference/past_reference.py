@@ -1,0 +1,58 @@
+"""What is told of past lists a second time, lead by lead: a list is a Python list of (chance, by recency, hit)."""
+
+from __future__ import annotations
+
+from math import ceil
+
+
+def ranked(leads, by):
+    """The readiest first; among equals the order they came in."""
+    return sorted(leads, key=lambda lead: -lead[by])
+
+
+def team(leads, capacity):
+    return capacity if capacity is not None else ceil(len(leads) / 10)
+
+
+def found(lists, by, capacity):
+    return sum(hit for leads in lists for *_, hit in ranked(leads, by)[: team(leads, capacity)])
+
+
+def gain(lists, by, share):
+    """The share of the conversions among the first of each list; part of a lead counts as that part."""
+    met = 0.0
+    for leads in lists:
+        top = share * len(leads)
+        for place, (*_, hit) in enumerate(ranked(leads, by)):
+            met += hit * min(1.0, max(0.0, top - place))
+    return met / sum(hit for leads in lists for *_, hit in leads)
+
+
+def tenths(lists):
+    """Of a list of 23 the first three tenths hold three leads, the others two."""
+    told = [[0, 0.0, 0] for _ in range(10)]
+    for leads in lists:
+        order, begin = ranked(leads, 0), 0
+        for number in range(10):
+            size = len(leads) // 10 + (number < len(leads) % 10)
+            _add(told[number], order[begin : begin + size])
+            begin += size
+    return told
+
+
+def grades(lists, capacity):
+    """A is the team's capacity, B twice that, C the upper half of the rest (the larger), D the lower."""
+    told = {letter: [0, 0.0, 0] for letter in "ABCD"}
+    for leads in lists:
+        order, top = ranked(leads, 0), team(leads, capacity)
+        rest = order[3 * top :]
+        half = ceil(len(rest) / 2)
+        for letter, own in zip("ABCD", (order[:top], order[top : 3 * top], rest[:half], rest[half:]), strict=True):
+            _add(told[letter], own)
+    return told
+
+
+def _add(line, leads):
+    line[0] += len(leads)
+    line[1] += sum(chance for chance, *_ in leads)
+    line[2] += sum(hit for *_, hit in leads)

@@ -1,0 +1,108 @@
+"""How good past lists were: what is told beside a new one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leadscore.model.backtest import Cohort
+from leadscore.model.calibrate import Calibrator
+from leadscore.scoring.past import tell_past
+from reference import past_reference as slow
+
+AS_IT_IS = Calibrator()
+# Few values, so that leads tie; short lists beside long ones.
+CHANCES = st.sampled_from([0.01, 0.1, 0.1, 0.3, 0.5, 0.9])
+LISTS = st.lists(st.lists(st.tuples(CHANCES, CHANCES, st.booleans()), min_size=8, max_size=33), max_size=4)
+
+
+def cohort(lists, matured=True):
+    """A list per day, of (chance, by recency, hit); nothing of the first horizon has come."""
+    rows = [lead for leads in lists for lead in leads]
+    p, recency, hits = (np.array([lead[at] for lead in rows]) for at in range(3))
+    both = {name: np.column_stack([0 * values + 0.5, values]) for name, values in (("model", p), ("recency", recency))}
+    return Cohort(
+        origin=0,
+        lead_id=[f"lead {place}" for leads in lists for place in range(len(leads))],
+        as_of=np.repeat(np.arange(len(lists)), [len(leads) for leads in lists]),
+        hits=np.column_stack([np.zeros(len(rows), bool), hits.astype(bool)]),
+        matured=np.column_stack([np.zeros(len(rows), bool), np.full(len(rows), matured)]),
+        chances=both,
+    )
+
+
+def told(lists, capacity=None, **changes):
+    return tell_past([replace(cohort(lists), **changes)] if lists else [], AS_IT_IS, 1, capacity, seed=1)
+
+
+@given(lists=LISTS, capacity=st.none() | st.integers(0, 40))
+@settings(max_examples=150, deadline=None)
+def test_it_equals_the_slow_reference(lists, capacity):
+    long = [leads for leads in lists if len(leads) >= 10]
+    conversions = sum(hit for leads in long for *_, hit in leads)
+    past = told(lists, capacity)
+    if not conversions:
+        assert past == {}
+        return
+    assert (past["lists"], past["leads"]) == (len(long), sum(map(len, long)))
+    assert past["conversions"] == conversions
+    at = [day for day, leads in enumerate(lists) if len(leads) >= 10]
+    assert (past["since"], past["until"]) == (min(at), max(at))
+    assert past["worked"] == round(np.mean([slow.team(leads, capacity) for leads in long]))
+    assert (past["found"], past["found_by_recency"]) == tuple(slow.found(long, by, capacity) for by in (0, 1))
+    for name, by in (("model", 0), ("recency", 1), ("ideal", 2)):
+        expected = [(share, slow.gain(long, by, share)) for share, _ in past["gain"][name]]
+        np.testing.assert_allclose(past["gain"][name], expected, atol=1e-9)
+        assert past["gain"][name][0] == (0.0, 0.0)
+        assert past["gain"][name][-1] == (1.0, 1.0)
+    assert [[*part.values()] for part in past["tenths"]] == [pytest.approx(line) for line in slow.tenths(long)]
+    lines = slow.grades(long, capacity)
+    assert {letter: [*line.values()] for letter, line in past["grades"].items()} == {
+        letter: pytest.approx(line) for letter, line in lines.items()
+    }
+
+
+def test_nothing_is_told_before_a_list_of_ten_has_matured_with_a_conversion():
+    leads = [(0.5, 0.5, place == 0) for place in range(10)]
+    assert told([]) == {}
+    assert told([leads], matured=np.zeros((10, 2), bool)) == {}
+    assert told([leads[1:] + leads[1:]]) == {}
+    assert told([leads[:9]]) == {}
+    assert told([leads])["conversions"] == 1
+    # Of a list some leads of which have matured, only those are told.
+    half = np.arange(20)[:, None] < [0, 12]
+    assert told([leads + leads], matured=half)["leads"] == 12
+
+
+def test_bins_hold_what_was_promised_and_an_interval_over_draws_of_leads():
+    chance = np.random.default_rng(1)
+    p = chance.uniform(0, 0.6, 2000)
+    leads = list(zip(p, p, chance.random(2000) < p, strict=True))
+    bins = told([leads])["bins"]
+    assert [part["leads"] for part in bins] == [200] * 10
+    ranked = np.sort(p).reshape(10, -1)
+    np.testing.assert_allclose([part["promised"] for part in bins], ranked.mean(axis=1))
+    for part in bins:
+        wide = 1.645 * np.sqrt(part["happened"] * (1 - part["happened"]) / 200)
+        assert part["low"] <= part["happened"] <= part["high"]
+        assert part["high"] - part["low"] == pytest.approx(2 * wide, rel=0.4)
+    # The same leads on a second list are no further witnesses: the interval stays as wide.
+    again = told([leads, leads])["bins"]
+    widths = [[part["high"] - part["low"] for part in own] for own in (bins, again)]
+    np.testing.assert_allclose(np.mean(widths[1]), np.mean(widths[0]), rtol=0.15)
+    assert json.loads(json.dumps(bins, allow_nan=False)) == bins
+
+
+def test_chances_are_told_as_they_are_calibrated():
+    leads = [(place / 20, 0.5, place > 9) for place in range(1, 19)]
+    calibrator = Calibrator(1.2, 1.2, 0.3)
+    own = cohort([leads])
+    past = tell_past([own, replace(own, as_of=own.as_of + 7)], calibrator, 1, 5, seed=1)
+    expected = calibrator.apply(own.chances["model"][:, 1]).sum()
+    assert sum(part["promised"] for part in past["tenths"]) == pytest.approx(2 * expected)
+    assert (past["lists"], past["worked"], past["found"], past["until"]) == (2, 5, 10, 7)

@@ -1,0 +1,258 @@
+"""Why a lead stands where it stands: one reason per concept, weights that add up, sentences people can read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leadscore.features import plain
+from leadscore.features.matrix import FAMILIES, build_matrix, catalogue
+from leadscore.features.view import looks as views
+from leadscore.language import LANGUAGES
+from leadscore.model.certainty import Usual
+from leadscore.model.explain import explain
+from leadscore.model.train import at_risk_on
+from leadscore.scoring.reasons import Speaker, Weights
+from leadscore.scoring.score import _see, score_bucket, weights_table
+from strategies import companies
+from world import FUNNEL_AS_OF, day, days, funnel_reader, learned_funnel, lengths, looks, vocabulary
+
+NAN = float("nan")
+AS_OF = day(FUNNEL_AS_OF)
+EVERYTHING = vocabulary(
+    numbers=("size",),
+    categories={"country": ("DE", "FR")},
+    labels={
+        "call": {
+            "en": {"one": "ring", "other": "rings"},
+            "fr": {"zero": "aucun appel", "one": "appel", "other": "appels"},
+        },
+        "mail": {"en": "letter", "fr": "courriel"},
+    },
+    windows=lengths("1d", "30d"),
+    half_lives=lengths("12h", "5d"),
+    families=tuple(FAMILIES),
+    columns=("account", "campaign", "channel", "content", "direction", "layer", "referrer", "source", "topic", "value"),
+)
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def seen():
+    """The funnel's speaker, and the features and plain facts of a bucket."""
+    config, _, _, bundle = learned_funnel()
+    leads, history = next(funnel_reader(3)(AS_OF))
+    found = _see(leads, history, at_risk_on(config, leads, days(FUNNEL_AS_OF)), bundle, config)
+    return Speaker(bundle, "en"), found.matrix, found.facts
+
+
+def test_the_concepts_and_the_offset_add_up_to_the_margin_in_memory_and_on_disk(tmp_path):
+    speaker, matrix, _ = seen()
+    for horizon in range(3):
+        weights = speaker.weigh(matrix, horizon)
+        np.testing.assert_allclose(weights.by_concept.sum(axis=1) + weights.offset, weights.margin, rtol=0, atol=1e-6)
+        by_feature = explain(speaker.bundle, matrix, horizon).by_feature
+        for number, concept in enumerate(speaker.concepts):
+            own = [place for place, feature in enumerate(speaker.bundle.features) if feature.concept == concept]
+            np.testing.assert_allclose(weights.by_concept[:, number], by_feature[:, own].sum(axis=1), atol=1e-12)
+    config, _, _, bundle = learned_funnel()
+    parts = [score_bucket(bucket, bundle, config, AS_OF)[0] for bucket in funnel_reader(3)(AS_OF)]
+    margins = {lead: margin for part in parts for lead, margin in zip(part.lead_id, part.margin, strict=True)}
+    ids = sorted(margins, reverse=True)
+    pq.write_table(weights_table(parts, ids), tmp_path / "weights.parquet")
+    table = pq.read_table(tmp_path / "weights.parquet")
+    assert table.schema.names == ["lead_id", "offset", *speaker.concepts]
+    assert table["lead_id"].to_pylist() == ids
+    total = sum(table[name].to_numpy().astype(np.float64) for name in table.schema.names[1:])
+    np.testing.assert_allclose(total, [margins[lead] for lead in ids], rtol=0, atol=1e-6)
+
+
+def test_nobody_has_weights_of_every_concept():
+    speaker, matrix, facts = seen()
+    nobody = speaker.weigh(matrix[:0], 1)
+    assert nobody.by_concept.shape == (0, len(speaker.concepts))
+    assert speaker.reasons(nobody, matrix[:0], facts[:0], 3) == []
+    assert weights_table([], []).num_rows == 0
+
+
+def test_reasons_are_the_strongest_concepts_each_once_with_the_sign_of_its_weight():
+    speaker, matrix, facts = seen()
+    weights = speaker.weigh(matrix, 1)
+    told = speaker.reasons(weights, matrix, facts, 99)
+    for row, reasons in enumerate(told):
+        added = dict(zip(speaker.concepts, weights.by_concept[row].tolist(), strict=True))
+        assert {reason.code: reason.weight for reason in reasons} == {code: w for code, w in added.items() if w}
+        assert len({reason.code for reason in reasons}) == len(reasons)
+        sizes = [abs(reason.weight) for reason in reasons]
+        assert sizes == sorted(sizes, reverse=True)
+        assert all(reason.sign == np.sign(reason.weight) for reason in reasons)
+    assert {reason.sign for reasons in told for reason in reasons} == {-1, 1}
+    assert speaker.reasons(weights, matrix, facts, 2) == [reasons[:2] for reasons in told]
+
+
+def test_both_languages_give_the_same_codes_and_weights():
+    speaker, matrix, facts = seen()
+    weights = speaker.weigh(matrix, 1)
+    english, french = (Speaker(speaker.bundle, language).reasons(weights, matrix, facts, 3) for language in LANGUAGES)
+    assert [[(one.code, one.weight) for one in own] for own in english] == [
+        [(one.code, one.weight) for one in own] for own in french
+    ]
+    assert not {one.text for own in english for one in own} & {one.text for own in french for one in own}
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=5))
+@settings(max_examples=10, deadline=None)
+def test_a_lead_is_told_the_same_whoever_is_asked_with_it(rows):
+    speaker, matrix, facts = seen()
+    among_all = speaker.reasons(speaker.weigh(matrix, 1), matrix, facts, 3)
+    some = speaker.reasons(speaker.weigh(matrix[rows], 1), matrix[rows], facts[rows], 3)
+    assert some == [among_all[row] for row in rows]
+
+
+# ---- which sentence --------------------------------------------------------------------------------------------
+
+TOLD = vocabulary(families=("profile", "infusion"), categories={"country": ("DE", "FR")})
+FEATURES = {feature.name: place for place, feature in enumerate(catalogue(TOLD))}
+FACTS = {fact.name: place for place, (_, fact) in enumerate(plain.catalogue(TOLD))}
+
+
+def say(code, added, values, facts=(), usual=(), usual_facts=None, language="en"):
+    """The one reason of a lead, of which are given weights and values by feature, and plain facts; else all is 0."""
+
+    def filled(names, given):
+        return np.array([float(dict(given).get(name, 0)) for name in names])
+
+    known = np.zeros(0) if usual_facts is None else filled(FACTS, usual_facts)
+    bundle = SimpleNamespace(features=catalogue(TOLD), vocabulary=TOLD, usual=Usual(filled(FEATURES, usual), known))
+    speaker = Speaker(bundle, language)
+    by_feature = filled(FEATURES, added)[speaker._order][None]
+    by_concept = np.add.reduceat(by_feature, speaker._begins[:-1], axis=1)
+    weights = Weights(by_concept, by_feature, np.zeros(1), by_concept.sum(axis=1))
+    (reasons,) = speaker.reasons(weights, filled(FEATURES, values)[None], filled(FACTS, facts)[None], 9)
+    (reason,) = reasons
+    assert reason.code == code
+    return reason.text
+
+
+WARM = ("infusion.call", {"warmth_call_2d": 1}, {"warmth_call_2d": 0.8})
+
+
+def test_a_warmth_is_told_as_the_shortest_count_that_deviates_the_same_way():
+    counts = {"count_call_7d": 3, "count_call_30d": 5}
+    assert say(*WARM, counts, usual_facts={}) == "call: 3 times in the last 7 days; usually never"
+    assert say(*WARM, counts, usual_facts={}, language="fr") == "call : 3 fois en 7 jours ; d'habitude jamais"
+    # As many as usual in the shorter window says nothing; fewer than usual would say the contrary.
+    for own in (0, -1):
+        told = say(*WARM, counts, usual_facts={"count_call_7d": 3 - own, "count_call_30d": 1})
+        assert told == "call: 5 times in the last 30 days; usually once"
+    told = say(*WARM, counts, {"warmth_call_2d": 0.1}, {"count_call_7d": 9, "count_call_30d": 5})
+    assert told == "warmth of call: 0.8; usually 0.1"
+    assert say(*WARM, counts) == "warmth of call: 0.8; usually none"  # nobody measured what is usual
+    cold = ("infusion.call", {"warmth_call_2d": -1}, {}, {}, {"warmth_call_2d": 0.4}, {"count_call_7d": 1})
+    assert say(*cold) == "call: never in the last 7 days; usually once"
+
+
+def test_counts_of_one_kind_do_not_speak_for_another():
+    assert say(*WARM, {"count_mail_7d": 3, "touches_7d": 9}, usual_facts={}) == "warmth of call: 0.8; usually none"
+    of_all = ("infusion", {"warmth_2d": 1}, {"warmth_2d": 0.8}, {"count_mail_7d": 1, "touches_7d": 9})
+    assert say(*of_all, usual_facts={"touches_7d": 2}) == "interactions in the last 7 days: 9; usually 2"
+
+
+def test_a_lead_with_a_category_is_told_its_own_however_little_it_weighs():
+    usual = {"profile_country=DE": 0.25, "profile_country=FR": 0.6}
+    pulls = {"profile_country=DE": 1.0, "profile_country=FR": 0.01}
+    code = "profile.country"
+    assert say(code, pulls, {"profile_country=FR": 1}, (), usual) == "country: FR; as for 60% of the leads"
+    assert say(code, pulls, {}, (), usual) == "country is not DE, or not known; as for 75% of the leads"
+    french = say(code, pulls, {"profile_country=FR": 1}, (), usual, language="fr")
+    assert french == "country : FR ; comme pour 60\u202f% des leads"
+
+
+def test_a_concept_is_said_by_the_feature_that_says_most_its_way():
+    values = {"temperature_peak": 2.5, "temperature_to_peak": 0.5}
+    for added, told in [
+        ({"temperature_peak": 1, "temperature_to_peak": -0.9}, "highest temperature so far: 2.5; usually 1.5"),
+        ({"temperature_peak": 0.9, "temperature_to_peak": -1}, "temperature at 50% of its peak; usually 75%"),
+    ]:
+        assert say("infusion.peak", added, values, (), {"temperature_peak": 1.5, "temperature_to_peak": 0.75}) == told
+
+
+# ---- plain facts -----------------------------------------------------------------------------------------------
+
+
+@given(company=companies())
+@settings(max_examples=40, deadline=None)
+def test_plain_facts_count_what_volume_counts(company):
+    words = replace(EVERYTHING, windows=lengths("1d", "7d"))
+    leads, history = company.bucket()
+    asked = looks(leads, company.pairs())
+    names = [feature.name for feature in catalogue(words)]
+    facts = [fact.name for _, fact in plain.catalogue(words)]
+    found = np.concatenate(
+        [np.zeros((0, len(facts))), *(plain.compute(v, words) for v in views(leads, history, asked))]
+    )
+    matrix = build_matrix(leads, history, asked, words)
+    np.testing.assert_array_equal(found, matrix[:, [names.index(name) for name in facts]])
+
+
+# ---- every sentence there is -----------------------------------------------------------------------------------
+
+VALUES = {
+    "flag": (0, 1), "share": (0, 0.004, 0.25, 1, NAN), "days": (0, 0.02, 0.5, 1, 1.5, 40, NAN),
+    "count": (0, 1, 2, 1234, NAN), "warmth": (0, 0.001, 0.031, 1, 12.25, NAN), "amount": (-3.5, 0, 1, 2e6, NAN),
+    "ratio": (-0.2, 0, 1, 1.5, NAN),
+}  # fmt: skip
+# What is written alike in both languages, and names of the data.
+ALIKE = {
+    *("a", "contact", "interaction", "interactions", "lead", "leads", "long", "messages", "on", "pauses", "place"),
+    *("saturation", "silence", "variation", "country", "de", "fr", "size", "web"),
+}
+
+
+@cache
+def sentences(language):
+    """Every feature and plain fact beside every usual value, by feature."""
+    features = [*catalogue(EVERYTHING), *(fact for _, fact in plain.catalogue(EVERYTHING))]
+    found = {}
+    for feature in features:
+        values = [value for value in VALUES[feature.unit] if feature.missing or value == value]  # noqa: PLR0124 - NaN
+        usual = (0, 0.004, 0.3, 1) if feature.unit == "flag" else values
+        found[feature.name] = {feature.say_beside(own, beside, language) for own in values for beside in usual}
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_is_whole(language):
+    beside = {
+        "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as for \d+% of the leads)"),
+        "fr": re.compile(r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme pour \d+\u202f% des leads)"),
+    }[language]
+    odd = re.compile(r"[{}⟨⟩]|\s\s|\bnan\b|\d{4}|-0(?![.,\d])|^\s|\s$|None|\b1 (?:times(?! the)|rings|days|jours)\b")
+    for name, told in sentences(language).items():
+        assert [text for text in told if not beside.fullmatch(text) or odd.search(text)] == [], name
+
+
+def test_no_sentence_mixes_the_languages():
+    english, french = (
+        {
+            word
+            for told in sentences(language).values()
+            for text in told
+            for word in re.findall(r"[^\W\d_]+", text.lower())
+        }
+        for language in LANGUAGES
+    )
+    assert english & french <= ALIKE
+    for language, foreign in {"en": r" [:;%]|\d,\d\b|[«»]", "fr": r"\S[:;]|\d\.\d|[1-9],\d{3}|\d%"}.items():
+        texts = [text for told in sentences(language).values() for text in told]
+        assert [text for text in texts if re.search(foreign, text)] == []

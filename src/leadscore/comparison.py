@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from leadscore.config import Config
 from leadscore.config.flat import FlatConfig
 from leadscore.errors import StateError
 from leadscore.model.backtest import DRAWS, WANTED, Cohort, compare
+from leadscore.model.resample import unit_drawn
 from leadscore.registry.figures import BRIEF
 from leadscore.registry.runs import Run, read_runs
 from leadscore.registry.studies import FLAT
@@ -33,7 +35,7 @@ class Line:
         horizon, metric: Which.
         a, b: The figures of both, on the common snapshots alone.
         difference: b minus a.
-        interval: Its 90 % interval over draws of leads; NaN without one.
+        interval: Its 90 % interval over draws of leads, or of accounts where there are some; NaN without one.
         sd: Its standard deviation over these draws.
         verdict: Of B: `better` or `worse` beyond the interval, else `noise`.
         winner: The same in words.
@@ -166,7 +168,8 @@ def _without_sparse(cohorts: Sequence[Cohort]) -> list[Cohort]:
 def _newest(judged: pa.Table) -> pd.DataFrame:
     moments = {name: judged[name].cast(pa.int64()).to_numpy() for name in ("origin", "as_of")}
     words = {name: judged[name].cast(pa.string()).to_numpy() for name in ("lead", "horizon")}
-    values = {"hit": judged["hit"].to_numpy(), "p": judged["p_model"].to_numpy()}
+    accounts = judged["account"].cast(pa.string()).to_numpy() if "account" in judged.column_names else None
+    values = {"account": accounts, "hit": judged["hit"].to_numpy(), "p": judged["p_model"].to_numpy()}
     frame = pd.DataFrame({**moments, **words, **values})
     return frame.sort_values("origin", kind="stable").drop_duplicates(_KEYS, keep="last")
 
@@ -183,8 +186,17 @@ def _cohort(rows: pd.DataFrame, horizons: Sequence[str]) -> Cohort:
         table[row, column] = rows[name].to_numpy()
     return Cohort(
         origin, [str(lead) for lead in snapshots["lead"]], snapshots["as_of"].astype(np.int64), hits, matured,
-        {"a": a, "b": b},
+        {"a": a, "b": b}, account_id=_accounts(rows, row, len(snapshots)),
     )  # fmt: skip
+
+
+def _accounts(rows: pd.DataFrame, row: npt.NDArray[np.int64], snapshots: int) -> list[str | None]:
+    """Tell the account of each snapshot, as B says, else A: one of them may have been made without."""
+    told = rows["account_b"].where(rows["account_b"].notna(), rows["account_a"])
+    found: list[str | None] = [None] * snapshots
+    for place, account in zip(row.tolist(), told, strict=True):
+        found[place] = account if isinstance(account, str) else None
+    return found
 
 
 def measure_difference(paired: Paired, capacity: int | None, seed: int) -> list[Line]:
@@ -216,7 +228,8 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, tuple[st
 
 
 def _common(paired: Paired, *, dated: bool) -> dict[str, Any]:
-    counts = {name: getattr(paired, name) for name in ("rows", "leads", "disagreed", "sparse")}
+    counts: dict[str, Any] = {name: getattr(paired, name) for name in ("rows", "leads", "disagreed", "sparse")}
+    counts["drawn"] = unit_drawn(cohort.account_id for cohort in paired.cohorts)
     if not dated:
         return {**counts, "parts": len(paired.cohorts)}
     moments = np.concatenate([cohort.as_of for cohort in paired.cohorts])

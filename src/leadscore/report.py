@@ -108,7 +108,8 @@ def show_backtest(result: BacktestResult) -> None:
     _console().print(bounds)
     _show_parts(told, result.ranked_by)
     _say(f"Means over {_of_asked(result.asked, [origin['origin'] for origin in told['origins']])}.")
-    _say(f"Intervals: {told['draws']} draws of {told['leads']:,} leads. Curves that fall: {told['violations']}.")
+    drawn = f"{told['draws']} draws of {told['drawn']['number']:,} {told['drawn']['unit']}"
+    _say(f"Intervals: {drawn}. Curves that fall: {told['violations']}.")
     _say_shape(asdict(result.shape))
 
 
@@ -176,7 +177,7 @@ def show_comparison(result: ComparisonResult) -> None:
     common = result.common
     _say(
         f"Judged on what both had: {common['rows']:,} labels of {common['leads']:,} leads, {_means_over(common)}, "
-        f"intervals from {result.draws} draws of leads."
+        f"intervals from {result.draws} draws of {common['drawn']}."
     )
     chance = len(result.lines) * (1 - result.level)
     _say(f"Mind: of {len(result.lines)} lines, {chance:.1f} on average look like more than noise by chance alone.")
@@ -220,7 +221,10 @@ def show_ablation(result: AblationResult) -> None:
             table.add_row(*shown_figures(row), *(shown_change(other, "*") for other in same))
     _console().print(table)
     _say(f"Figures within {result.ranked_by}, means over {_of_asked(result.asked, result.origins)}.")
-    _say("Δ: log-loss against all families, in thousandths, ± one standard deviation; * beyond two: no mere chance.")
+    _say(
+        f"Δ: log-loss against all families, in thousandths, ± one standard deviation over draws of {result.drawn}; "
+        "* beyond two: no mere chance."
+    )
     _say("A family pays when the log-loss rises without it.")
     for family, reason in result.families_off.items():
         _say(f"Family {family} is off: {reason}.")

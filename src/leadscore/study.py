@@ -59,7 +59,7 @@ _ABLATED = (*METRICS, *(f"{metric}_change" for metric in METRICS), "log_loss_sd"
 
 @dataclass(frozen=True)
 class AblationResult:
-    """What each family is worth: the table, where it lies, how many origins were asked for, and what may be a leak."""
+    """What each family is worth: the table, what was drawn for its noise, and what may be a leak."""
 
     path: Path
     as_of: str
@@ -68,13 +68,14 @@ class AblationResult:
     asked: int
     origins: Sequence[str]
     ranked_by: str
+    drawn: str
     rows: Sequence[Row]
     leaks: Sequence[Leak]
     mlflow: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        shown = ("as_of", "families", "families_off", "asked", "origins", "ranked_by", "mlflow")
+        shown = ("as_of", "families", "families_off", "asked", "origins", "ranked_by", "drawn", "mlflow")
         told = {name: getattr(self, name) for name in shown} | {"judged": len(self.origins)}
         told |= {name: [line.to_dict() for line in getattr(self, name)] for name in ("leaks", "rows")}
         return {"path": str(self.path), **told}
@@ -124,6 +125,7 @@ def _ablated(config: Config, as_of: int, asked: int, trials: Sequence[Trial], le
         asked=asked,
         origins=[show_moment(origin) for origin in sorted({trial.origin for trial in trials})],
         ranked_by=config.horizon_names[config.rank_index],
+        drawn="accounts" if any(trial.drawn == "accounts" for trial in trials) else "leads",
         rows=rows,
         leaks=leaks,
         mlflow=asdict(recorded),

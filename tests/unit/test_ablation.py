@@ -126,6 +126,28 @@ def test_the_noise_of_a_change_is_that_of_its_leads():
     assert np.isnan(bootstrap([(silent, whole)], 1)).all()
 
 
+def test_accounts_are_drawn_where_there_are_some():
+    origin, found = trials()
+
+    def account_of(lead):
+        return None if lead.endswith("7") else f"acme {lead[-1]}"
+
+    def read_accounts(before):
+        for leads, history in read(before):
+            yield replace(leads, account_id=tuple(map(account_of, leads.lead_id))), history
+
+    (whole,) = ablate(read_accounts, settings(FAMILIES), origin, AS_OF, plan_variants(FAMILIES)[:1])
+    plain = found[0]
+    expected = {}
+    for lead, losses in zip(plain.units, plain.losses, strict=True):
+        account = account_of(lead)
+        name = f"account {account}" if account else lead
+        expected[name] = expected.get(name, 0) + losses
+    assert (plain.drawn, whole.drawn) == ("leads", "accounts")
+    assert whole.units == sorted(expected)
+    np.testing.assert_allclose(whole.losses, [expected[name] for name in whole.units])
+
+
 def test_a_figure_that_nobody_converted_for_is_a_dash():
     row = dict.fromkeys((*METRICS, "log_loss_change", "log_loss_sd"), np.nan)
     row |= {"variant": "a alone", "kind": "alone", "horizon": "14d", "features": 1, "is_noise": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -18,7 +19,7 @@ HORIZONS = ("7d", "30d")
 SEED = 3
 
 
-def cohort(lead_id, hits, matured=None, as_of=None, segments=None, origin=0, **chances):
+def cohort(lead_id, hits, matured=None, as_of=None, segments=None, origin=0, account_id=(), **chances):
     """One value per snapshot, or a row of one per horizon."""
 
     def wide(values, dtype):
@@ -34,6 +35,7 @@ def cohort(lead_id, hits, matured=None, as_of=None, segments=None, origin=0, **c
         wide(np.ones(rows) if matured is None else matured, bool),
         {name: wide(p, float) for name, p in chances.items()},
         segments or {},
+        account_id=account_id,
     )
 
 
@@ -122,18 +124,37 @@ def test_the_log_loss_of_all_horizons_and_its_noise():
     assert np.isnan(paired_log_loss([nobody], "model", "points", SEED, 2)).all()
 
 
-def test_to_look_at_a_lead_twice_as_often_makes_nothing_surer():
+@pytest.mark.parametrize("double", ["the lead again", "another lead of its account"])
+def test_to_look_at_a_lead_twice_as_often_makes_nothing_surer(double):
     once = drawn_world(5, model=0.5)
+    other = double.startswith("another")
     twice = cohort(
-        [*once.lead_id] * 2,
+        [*once.lead_id, *(f"{lead}{' too' if other else ''}" for lead in once.lead_id)],
         *(np.tile(table, (2, 1)) for table in (once.hits, once.matured)),
         np.tile(once.as_of, 2),
         model=np.tile(once.chances["model"], (2, 1)),
+        account_id=[*once.lead_id] * 2 if other else (),
     )
-    alone, again = (
-        tabulate([own], HORIZONS, None, SEED)["horizons"]["7d"]["model"]["intervals"] for own in (once, twice)
+    alone, again = (tabulate([own], HORIZONS, None, SEED) for own in (once, twice))
+    figures, others = (told["horizons"]["7d"]["model"]["intervals"] for told in (alone, again))
+    assert others == {metric: pytest.approx(bounds) for metric, bounds in figures.items()}
+    leads = alone["leads"]
+    assert alone["drawn"] == {"unit": "leads", "number": leads}
+    assert (again["leads"], again["drawn"]) == (
+        leads * (1 + other), {"unit": "accounts" if other else "leads", "number": leads}
+    )  # fmt: skip
+
+
+def test_a_lead_without_an_account_is_drawn_by_itself():
+    own = drawn_world(5, model=0.5, recency=1)
+    accounts = [f"acme {lead[-1]}" if lead[-1] < "5" else None for lead in own.lead_id]
+    named = [f"account {account}" if account else lead for lead, account in zip(own.lead_id, accounts, strict=True)]
+    apart, drawn = (replace(own, **given) for given in ({"lead_id": named}, {"account_id": accounts}))
+    found, expected = (paired_log_loss([each], "model", "recency", SEED) for each in (drawn, apart))
+    assert found == expected != paired_log_loss([own], "model", "recency", SEED)
+    assert compare([drawn], "model", "recency", HORIZONS, 4, SEED) == compare(
+        [apart], "model", "recency", HORIZONS, 4, SEED
     )
-    assert again == {metric: pytest.approx(bounds) for metric, bounds in alone.items()}
 
 
 def test_an_interval_is_as_wide_as_theory_says():

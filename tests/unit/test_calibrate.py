@@ -115,6 +115,8 @@ def test_a_fall_that_noise_can_bring_is_none_and_snapshots_of_one_lead_are_one_w
     alone, told_alone = choose_calibrator(few)
     assert found == alone == Calibrator()
     assert told["sd"]["platt"] == pytest.approx(told_alone["sd"]["platt"])
+    by_account = [replace(cohort, account_id=few[0].lead_id * 20) for cohort in many]
+    assert choose_calibrator(by_account)[1]["sd"]["platt"] == pytest.approx(told_alone["sd"]["platt"])
 
 
 def _often(rows):

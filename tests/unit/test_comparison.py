@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -140,6 +142,21 @@ def test_figures_are_those_of_the_cohort_and_a_run_against_itself_is_noise(judge
     assert lines["14d", "log_loss"].a == pytest.approx(expected["log_loss"], rel=1e-6)
     for line in lines.values():
         assert (line.a, line.difference, line.interval, line.verdict) == (line.b, 0, (0, 0), "noise")
+
+
+def test_accounts_go_with_what_was_judged_and_are_drawn(judged):
+    cohort, alone = judged["sharp"]
+    accounts = [None if number % 4 else f"acme {number % 60}" for number in range(600)]
+    rows = tell_judged([replace(cohort, account_id=accounts)], HORIZONS, "tiny")
+    assert "account" not in alone.column_names
+    told = {None if account is None else pseudonym("tiny", account) for account in accounts}
+    assert set(rows["account"].to_pylist()) == told
+    leads = [pseudonym("tiny", lead) for lead in cohort.lead_id]
+    named = {lead: account and pseudonym("tiny", account) for lead, account in zip(leads, accounts, strict=True)}
+    for a, b in ((alone, rows), (rows, alone), (rows, rows)):  # a run of before had none
+        (found,) = pair(a, b).cohorts
+        assert dict(zip(found.lead_id, found.account_id, strict=True)) == named
+    assert set(pair(alone, alone).cohorts[0].units) == set(leads)
 
 
 def test_a_pseudonym_stays_within_a_project_and_is_none_elsewhere():

@@ -22,7 +22,7 @@ from leadscore.model.learn import (
 )
 from leadscore.model.shape import SHAPES
 from leadscore.timeline import DAY
-from world import FUNNEL, FUNNEL_AS_OF, START, config, day, funnel_reader, learned_funnel
+from world import FUNNEL, FUNNEL_AS_OF, START, bucket, config, day, funnel, funnel_reader, learned_funnel
 
 
 def drawn_members(as_of, number, shape="hazard"):
@@ -187,6 +187,25 @@ def test_a_local_moment_is_read_in_the_time_zone_of_the_project():
     backtest = {"origins": ["2024-03-01T00:00:00"], "cohort": ["0d"]}
     (split,) = configured_splits(config(backtest=backtest, time_zone="Europe/Paris"), day("100"))
     assert split.origin == day("60") - DAY // 24
+
+
+def test_a_cohort_knows_the_newest_account_of_its_leads():
+    settings = config(**FUNNEL | {"backtest": {"origins": ["2024-03-10"], "cohort": ["0d", "7d"]}})
+    leads, interactions, outcomes = funnel()
+    odd = {row["lead_id"]: int(row["lead_id"][-3:]) % 2 for row in leads}
+    known = [row | {"account_id": "old" if odd[row["lead_id"]] else None} for row in leads]
+    moved = [row | {"account_id": "new", "known_at": day("75")} for row in known if odd[row["lead_id"]]]
+
+    def read(before):
+        tables = ((*known, *moved), "created_at"), (interactions, "occurred_at"), (outcomes, "occurred_at")
+        yield bucket(*([row for row in rows if row.get("known_at", row[at]) < before] for rows, at in tables))
+
+    (split,) = configured_splits(settings, day(FUNNEL_AS_OF))
+    for seen_from, account in ((day("75"), "old"), (day(FUNNEL_AS_OF), "new")):
+        cohort = judge_origin(read, settings, split, seen_from)
+        assert set(zip((odd[lead] for lead in cohort.lead_id), cohort.account_id, strict=True)) == {
+            (0, None), (1, account)
+        }  # fmt: skip
 
 
 def test_an_origin_that_can_teach_or_show_nothing_says_so():

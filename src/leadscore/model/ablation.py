@@ -15,8 +15,8 @@ from leadscore.features.vocabulary import Vocabulary
 from leadscore.model.base import Floats
 from leadscore.model.calibrate import log_losses
 from leadscore.model.evaluate import judge
-from leadscore.model.learn import Gathered, Reader, draft, fit, gather
-from leadscore.model.resample import draw_leads, draw_means, number_leads
+from leadscore.model.learn import Gathered, Reader, draft, fit, gather, note_accounts
+from leadscore.model.resample import draw_leads, draw_means, number_leads, unit_drawn, units
 from leadscore.model.split import Split
 from leadscore.model.train import Examples, assemble
 
@@ -51,9 +51,10 @@ class Trial:
         origin: The moment it was trained as of.
         features: How many columns it had.
         figures: Per horizon, the figures of `evaluate.judge`.
-        lead_id: The leads of the cohort, each once, sorted.
-        losses: Sum of the log-losses of a lead's matured snapshots: one row per lead, one column per horizon.
+        units: The leads of the cohort, or their accounts (see `resample.units`), each once, sorted.
+        losses: Sum of the log-losses of matured snapshots: one row per unit, one column per horizon.
         counts: How many those were, likewise.
+        drawn: Whether the units are `leads` or `accounts`.
         off: Families that switched themselves off, and why.
     """
 
@@ -61,10 +62,11 @@ class Trial:
     origin: int
     features: int
     figures: Sequence[Mapping[str, float]]
-    lead_id: Sequence[str]
+    units: Sequence[str]
     losses: Floats
     counts: Floats
     off: Mapping[str, str]
+    drawn: str = "leads"
 
 
 def plan_variants(families: Sequence[str]) -> list[Variant]:
@@ -111,11 +113,15 @@ def _ablate_group(
     except DataError:
         yield from (None for _ in group)
         return
-    cohort = assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
+    accounts: dict[str, str] = {}
+    buckets = note_accounts(read(seen_from), accounts)
+    cohort = assemble(buckets, gathered.vocabulary, config, split.moments, seen_from)
     for variant in group:
         words = _only(gathered.vocabulary, variant.families)
         idle = variant.family in words.off or not words.families
-        yield None if idle or not len(cohort) else _try(gathered, cohort, words, config, split.origin, variant)
+        yield (
+            None if idle or not len(cohort) else _try(gathered, cohort, accounts, words, config, split.origin, variant)
+        )
 
 
 def _only(vocabulary: Vocabulary, families: Sequence[str]) -> Vocabulary:
@@ -124,7 +130,13 @@ def _only(vocabulary: Vocabulary, families: Sequence[str]) -> Vocabulary:
 
 
 def _try(
-    gathered: Gathered, cohort: Examples, vocabulary: Vocabulary, config: Config, origin: int, variant: Variant
+    gathered: Gathered,
+    cohort: Examples,
+    accounts: Mapping[str, str],
+    vocabulary: Vocabulary,
+    config: Config,
+    origin: int,
+    variant: Variant,
 ) -> Trial:
     columns = np.array([feature.family in vocabulary.families for feature in catalogue(gathered.vocabulary)])
     examples = replace(gathered.examples, matrix=np.ascontiguousarray(gathered.examples.matrix[:, columns]))
@@ -134,12 +146,23 @@ def _try(
     figures = [
         judge(hits[rows, k], chances[rows, k], cohort.as_of[rows], config.capacity) for k, rows in enumerate(matured.T)
     ]
-    lead_id, lead = np.unique(cohort.lead_id.astype(str), return_inverse=True)
-    counts, losses = np.zeros((2, len(lead_id), len(config.horizons)))
-    np.add.at(counts, lead, matured)
-    np.add.at(losses, lead, np.where(matured, log_losses(hits, chances), 0.0))
+    account_id = [accounts.get(str(lead)) for lead in cohort.lead_id]
+    names, unit = np.unique(
+        np.array(units([str(lead) for lead in cohort.lead_id], account_id), dtype=str), return_inverse=True
+    )
+    counts, losses = np.zeros((2, len(names), len(config.horizons)))
+    np.add.at(counts, unit, matured)
+    np.add.at(losses, unit, np.where(matured, log_losses(hits, chances), 0.0))
     return Trial(
-        variant, origin, int(columns.sum()), figures, lead_id.tolist(), losses, counts, gathered.vocabulary.off
+        variant,
+        origin,
+        int(columns.sum()),
+        figures,
+        names.tolist(),
+        losses,
+        counts,
+        gathered.vocabulary.off,
+        unit_drawn([account_id]),
     )
 
 
@@ -153,7 +176,8 @@ class Row:
         features: How many columns, at the newest origin.
         auc, average_precision, lift_at_10, log_loss: Means over origins.
         auc_change, average_precision_change, lift_at_10_change, log_loss_change: The variant minus all families.
-        log_loss_sd: How far the change of the log-loss would move with other leads of the same sort (bootstrap).
+        log_loss_sd: How far the change of the log-loss would move with other leads, or accounts, of the same sort
+            (bootstrap).
     """
 
     variant: str
@@ -221,16 +245,16 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def bootstrap(paired: Sequence[tuple[Trial, Trial]], seed: int) -> Floats:
-    """Estimate the standard deviation of the change of log-loss, one per horizon, by drawing leads anew.
+    """Estimate the standard deviation of the change of log-loss, one per horizon, by drawing leads or accounts anew.
 
-    All snapshots of a lead, at all origins, are drawn together: they are not independent. Per draw, with w_l how often
-    lead l was drawn, the change is the mean over origins of Σ w_l (loss_l - loss_l of all) / Σ w_l n_l; the standard
+    All snapshots of one, at all origins, are drawn together: they are not independent. Per draw, with w_l how often
+    l was drawn, the change is the mean over origins of Σ w_l (loss_l - loss_l of all) / Σ w_l n_l; the standard
     deviation is that of 300 draws. An origin after which nobody converted within a horizon has no log-loss, and is left
     out there as it is from the means; NaN where that leaves none.
     """
     if not paired:
         return np.zeros(0)
-    number, who = number_leads([trial.lead_id for trial, _ in paired])
+    number, who = number_leads([trial.units for trial, _ in paired])
     judged = [[np.isfinite(figures["log_loss"]) for figures in trial.figures] for trial, _ in paired]
     means = draw_means(
         who,

@@ -1,7 +1,8 @@
 """The result of a backtest: each model's figures at each horizon, how sure they are, and where the model is beaten.
 
-Every figure is the mean over origins, every interval the 5th to 95th percentile of that mean over draws of leads (see
-`resample`). All models, origins and horizons share the draws, so differences are paired.
+Every figure is the mean over origins, every interval the 5th to 95th percentile of that mean over draws of leads, or of
+accounts where there are some (see `resample`). All models, origins and horizons share the draws, so differences are
+paired.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from leadscore.model.base import Floats
 from leadscore.model.calibrate import Judged, log_losses
 from leadscore.model.evaluate import METRICS, judge, measure, measure_ranking
 from leadscore.model.importance import Late
-from leadscore.model.resample import Drawn, Places, draw_leads, draw_means, mean_over_known, number_leads
+from leadscore.model.resample import (
+    Drawn,
+    Places,
+    draw_leads,
+    draw_means,
+    mean_over_known,
+    number_leads,
+    unit_drawn,
+    units,
+)
 from leadscore.timeline import Moments, local_days, show_moment
 
 MODEL, ORACLE = "model", "oracle"
@@ -47,6 +57,7 @@ class Cohort:
         chances: Per model or baseline, what it said.
         segments: Per declared attribute, its value in each row; "" where missing.
         late: What was trained and some of the rows, to look into (see `importance`).
+        account_id: The lead's account, None for a lead without one: one per row; empty where no lead has one.
     """
 
     origin: int
@@ -57,6 +68,12 @@ class Cohort:
     chances: Mapping[str, Floats]
     segments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     late: Late | None = field(default=None, repr=False, compare=False)
+    account_id: Sequence[str | None] = ()
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Who is drawn with each row (see `resample.units`)."""
+        return units(self.lead_id, self.account_id)
 
     @property
     def judged(self) -> Judged:
@@ -66,7 +83,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Matured snapshots of one horizon: one row each; `who` is the column of the lead in the draws."""
+    """Matured snapshots of one horizon: one row each; `who` is the column of the lead, or account, in the draws."""
 
     who: Places
     as_of: Moments
@@ -142,10 +159,12 @@ def tabulate(
           false, with fewer than ten conversions. Values beyond the 50 with most rows are `(others)`;
         - months: per horizon and month of the snapshots: the mean chance promised, the rate that happened, the rest;
         - violations: rows on which the model's curve falls;
-        - leads, draws, level: what was drawn, how often, and how much of it an interval holds.
+        - leads: how many;
+        - drawn: the `unit` that was drawn anew, `leads` or `accounts`, and the `number` of these;
+        - draws, level: how often, and how much of the draws an interval holds.
     """
     assert cohorts, "a backtest has an origin"
-    number, who = number_leads([cohort.lead_id for cohort in cohorts])
+    number, who = number_leads([cohort.units for cohort in cohorts])
     drawn = _draws(number, draws, seed)
     rows = {
         horizon: [_matured(cohort, own, k) for cohort, own in zip(cohorts, who, strict=True)]
@@ -166,7 +185,8 @@ def tabulate(
         "segments": [line for horizon, each in rows.items() for line in _segments(horizon, each, drawn)],
         "months": [line for horizon, each in rows.items() for line in _months(horizon, each, drawn, time_zone)],
         "violations": count_violations(cohorts),
-        "leads": number,
+        "leads": len({lead for cohort in cohorts for lead in cohort.lead_id}),
+        "drawn": {"unit": unit_drawn(cohort.account_id for cohort in cohorts), "number": number},
         "draws": draws,
         "level": (_PERCENTILES[1] - _PERCENTILES[0]) / 100,
     }
@@ -187,7 +207,7 @@ def compare(
         Per horizon and metric: `one` and `other` (their figures), `difference` (one minus other, mean over origins),
         its `interval` and `sd` under the same draws, and `noise`: whether the interval holds 0, or is not known.
     """
-    number, who = number_leads([cohort.lead_id for cohort in cohorts])
+    number, who = number_leads([cohort.units for cohort in cohorts])
     drawn = _draws(number, draws, seed)
     compared: dict[str, dict[str, dict[str, Any]]] = {}
     for k, horizon in enumerate(horizons):
@@ -216,11 +236,11 @@ def paired_log_loss(
     An origin after which nobody, or everybody, converted within a horizon is left out there. NaN where nothing is left.
 
     Returns:
-        The difference, and its standard deviation over draws of leads.
+        The difference, and its standard deviation over draws of leads, or accounts.
     """
     if not cohorts:
         return np.nan, np.nan
-    number, who = number_leads([cohort.lead_id for cohort in cohorts])
+    number, who = number_leads([cohort.units for cohort in cohorts])
     counts = [cohort.matured & _both(cohort) for cohort in cohorts]
     losses = [
         np.where(
@@ -242,7 +262,7 @@ def count_violations(cohorts: Sequence[Cohort]) -> int:
 
 
 def _draws(number: int, draws: int, seed: int) -> Drawn:
-    """Draw leads; the first row is the table as it is, each lead once."""
+    """Draw leads, or accounts; the first row is the table as it is, each once."""
     return np.concatenate([np.ones((1, number), dtype=np.uint8), draw_leads(number, draws, seed)])
 
 

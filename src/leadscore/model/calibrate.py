@@ -66,13 +66,13 @@ class Judged:
 class Past(Protocol):
     """What came true of a cohort, and what was said of it before by models that had not seen it.
 
-    One row per snapshot: its lead, its moment, and a column per horizon of hits, of whether they have matured, and of
-    chances; `chances["model"]` is what is calibrated.
+    One row per snapshot: who is drawn with it, its moment, and a column per horizon of hits, of whether they have
+    matured, and of chances; `chances["model"]` is what is calibrated.
     """
 
     @property
-    def lead_id(self) -> Sequence[str]:
-        """Whose snapshot it is."""
+    def units(self) -> Sequence[str]:
+        """Its lead, or the lead's account (see `resample.units`)."""
 
     @property
     def as_of(self) -> Moments:
@@ -99,9 +99,9 @@ def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, An
     carried forward it would be put wrong. So past cohorts keep their expected number of conversions.
 
     Each cohort but the first judges what was fitted on those before it. Platt's form is kept where it lowers the
-    log-loss of these cohorts, both put at their right level, by more than 1.64 standard deviations (leads drawn anew),
-    and that of the last one as it is, too. The beta form must beat Platt's in the same way. What is kept is fitted anew
-    on all cohorts.
+    log-loss of these cohorts, both put at their right level, by more than 1.64 standard deviations (leads or accounts
+    drawn anew), and that of the last one as it is, too. The beta form must beat Platt's in the same way. What is kept
+    is fitted anew on all cohorts.
 
     Args:
         cohorts: Out-of-time predictions, oldest first.
@@ -150,12 +150,10 @@ def _level(margin: Floats, expected: float) -> float:
 
 
 def _fall(before: Sequence[Floats], after: Sequence[Floats], cohorts: Sequence[Past]) -> tuple[float, float]:
-    """Return by how much losses fall, mean over what was judged, and its standard deviation with leads drawn anew."""
-    _, lead = np.unique(
-        np.concatenate([np.array(cohort.lead_id, dtype=str) for cohort in cohorts]), return_inverse=True
-    )
-    count = np.bincount(lead, np.concatenate([(cohort.matured & _both(cohort)).sum(axis=1) for cohort in cohorts]))
-    total = np.bincount(lead, np.concatenate(before).sum(axis=1) - np.concatenate(after).sum(axis=1))
+    """Return by how much losses fall, mean over what was judged, and its standard deviation with `units` drawn anew."""
+    _, unit = np.unique(np.concatenate([np.array(cohort.units, dtype=str) for cohort in cohorts]), return_inverse=True)
+    count = np.bincount(unit, np.concatenate([(cohort.matured & _both(cohort)).sum(axis=1) for cohort in cohorts]))
+    total = np.bincount(unit, np.concatenate(before).sum(axis=1) - np.concatenate(after).sum(axis=1))
     mean = total.sum() / count.sum()
     return float(mean), float(np.sqrt(((total - mean * count) ** 2).sum()) / count.sum())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -223,7 +223,9 @@ def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> 
         DataError: there was too little to learn from then, or nobody to be judged by after it.
     """
     gathered = gather(read, config, split.origin)
-    cohort = train.assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
+    accounts: dict[str, str] = {}
+    buckets = note_accounts(read(seen_from), accounts)
+    cohort = train.assemble(buckets, gathered.vocabulary, config, split.moments, seen_from)
     if not len(cohort):
         raise DataError(f"Nobody to be judged by: no lead was at risk in the cohort after {show_moment(split.origin)}.")
     bundles = {shape: draft(config, split.origin, fit(gathered, config, shape)) for shape in configured_shapes(config)}
@@ -239,7 +241,19 @@ def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> 
         chances,
         {name: [str(word) for word in words] for name, words in cohort.segments.items()},
         Late(bundles, draw_sample(cohort.matrix, *labelled, config.rank_index, config.seed)),
+        [accounts.get(str(lead)) for lead in cohort.lead_id],
     )
+
+
+def note_accounts(buckets: Iterable[Bucket], accounts: dict[str, str]) -> Iterator[Bucket]:
+    """Hand buckets on, and note the account of each lead that has one.
+
+    It is the one of the lead's newest version: leads are drawn together, not looked at, so it is the same for all
+    snapshots of a lead, and at all origins.
+    """
+    for leads, history in buckets:
+        accounts |= {lead: name for lead, name in zip(leads.lead_id, leads.account_id, strict=True) if name}
+        yield leads, history
 
 
 @dataclass(frozen=True)
@@ -251,7 +265,7 @@ class Choice:
         why: `configured`, `judged`, or `nothing to judge by`.
         difference: Mean over horizons and origins of the log-loss of `per_horizon` minus that of `hazard`; NaN where
             only one was judged.
-        sd: Its standard deviation, leads drawn anew.
+        sd: Its standard deviation, leads or accounts drawn anew.
     """
 
     shape: Shape

@@ -1,14 +1,15 @@
 """Draws of leads with replacement, and the compiled passes that measure a table under each draw.
 
 A draw says how often each lead was taken; all its rows are then taken as often, in every cohort, because snapshots of
-one lead are not independent. Rows are sorted once; each draw is one pass over them. `drawn` has one row per draw and
-one column per lead, `who` says to which column a row belongs.
+one lead are not independent. Nor are the leads of one account: where there are accounts, these are drawn in place of
+their leads (see `units`). Rows are sorted once; each draw is one pass over them. `drawn` has one row per draw and one
+column per lead or account, `who` says to which column a row belongs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +39,24 @@ def draw_leads(number: int, draws: int, seed: int) -> Drawn:
     return drawn
 
 
+def units(lead_id: Sequence[str], account_id: Sequence[str | None]) -> Sequence[str]:
+    """Name who is drawn with each row: the account of its lead, or the lead where it has none.
+
+    >>> units(["ann", "bob", "cyd"], ["acme", None, "acme"])
+    ['account acme', 'bob', 'account acme']
+    """
+    if not account_id:
+        return lead_id
+    return [f"account {account}" if account else lead for lead, account in zip(lead_id, account_id, strict=True)]
+
+
+def unit_drawn(account_ids: Iterable[Sequence[str | None]]) -> str:
+    """Say who is drawn from some tables: `accounts` where any lead has one, else `leads`."""
+    return "accounts" if any(any(accounts) for accounts in account_ids) else "leads"
+
+
 def number_leads(lead_ids: Sequence[Sequence[str]]) -> tuple[int, list[Places]]:
-    """Number the leads of one or more tables together: how many there are, and per table the number of each row."""
+    """Number the leads (or `units`) of tables together: how many there are, and per table the number of each row."""
     tables = [np.array(ids, dtype=str) for ids in lead_ids]
     leads, place = np.unique(np.concatenate(tables), return_inverse=True)
     ends = np.cumsum([len(table) for table in tables])

@@ -6,7 +6,7 @@ Features do not depend on these settings, so they are computed once per origin a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from leadscore.model import train
 from leadscore.model.backtest import Cohort, paired_log_loss
 from leadscore.model.base import Floats
 from leadscore.model.calibrate import log_losses
-from leadscore.model.learn import Gathered, Reader, fit, gather
+from leadscore.model.learn import Gathered, Reader, fit, gather, note_accounts
 from leadscore.model.split import Split, rolling_origins
 from leadscore.model.train import Examples
 from leadscore.timeline import DAY, HOUR, MINUTE, Duration
@@ -161,12 +161,14 @@ def earlier_origins(first: int, final: int, config: Config, number: int) -> tupl
 class Origin:
     """An origin with its features and labels: what there was to learn from then, and the cohort after it.
 
-    Every snapshot of `gathered` counts alike, whatever the configured half-life.
+    Every snapshot of `gathered` counts alike, whatever the configured half-life. `accounts` has the account of each
+    lead that has one.
     """
 
     as_of: int
     gathered: Gathered
     cohort: Examples
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -183,8 +185,10 @@ def prepare(read: Reader, config: Config, split: Split, seen_from: int) -> Origi
         gathered = gather(read, with_settings(config, {HALF_LIFE: NONE}), split.origin)
     except DataError:
         return None
-    cohort = train.assemble(read(seen_from), gathered.vocabulary, config, split.moments, seen_from)
-    return Origin(split.origin, gathered, cohort) if cohort.labels.matured.any() else None
+    accounts: dict[str, str] = {}
+    buckets = note_accounts(read(seen_from), accounts)
+    cohort = train.assemble(buckets, gathered.vocabulary, config, split.moments, seen_from)
+    return Origin(split.origin, gathered, cohort, accounts) if cohort.labels.matured.any() else None
 
 
 def chances(origin: Origin, config: Config) -> Floats:
@@ -223,7 +227,7 @@ class Final:
     Attributes:
         configured, best: Log-loss per horizon.
         change: Mean over the horizons of the best's log-loss minus the configured's.
-        sd: Its standard deviation, leads drawn anew (see `paired_log_loss`).
+        sd: Its standard deviation, leads or accounts drawn anew (see `paired_log_loss`).
     """
 
     configured: tuple[float, ...]
@@ -253,6 +257,7 @@ def judge_final(origin: Origin, config: Config, best: Settings) -> Final:
         labels.by_horizon,
         labels.matured,
         found,
+        account_id=[origin.accounts.get(str(lead)) for lead in origin.cohort.lead_id],
     )
     change, sd = paired_log_loss([cohort], "best", "configured", config.seed)
     return Final(losses(origin, found["configured"]), losses(origin, found["best"]), change, sd)

@@ -75,7 +75,8 @@ def _quality(told: Mapping[str, Any], config: Config) -> Iterator[str]:
     yield ""
     days = ", ".join(origin["origin"][:10] for origin in told["origins"])
     yield f"Means over the origins {days}: trained then, judged on the leads at risk after. In brackets the"
-    yield f"{100 * told['level']:.0f} % interval over {told['draws']} draws of {told['leads']} leads."
+    drawn = f"{told['drawn']['number']} {told['drawn']['unit']}"
+    yield f"{100 * told['level']:.0f} % interval over {told['draws']} draws of {drawn}."
     yield ""
     yield f"| horizon | model | {' | '.join(_SHOWN.values())} | calibration slope |"
     yield "|---" * (len(_SHOWN) + 3) + "|"

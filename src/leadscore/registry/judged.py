@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from leadscore.model.backtest import Cohort
@@ -22,6 +23,7 @@ def tell_judged(cohorts: Iterable[Cohort], horizons: Sequence[str], project: str
         - origin, as_of: moments in UTC (of a flat export, which has none: the number of the part, and 0, as
           microseconds since 1970); horizon: its name;
         - lead: a pseudonym of sixteen hexadecimal digits, the same in every run of a project (see `pseudonym`);
+        - account: likewise a pseudonym of the lead's account, null for a lead without one; only where any has one;
         - hit: converted within the horizon;
         - p_model, p_<baseline>: the chance said before, as single floats.
     """
@@ -30,7 +32,7 @@ def tell_judged(cohorts: Iterable[Cohort], horizons: Sequence[str], project: str
 
 
 def pseudonym(project: str, lead_id: str) -> str:
-    """Name a lead without its id: sixteen hexadecimal digits (BLAKE2b keyed with the project).
+    """Name a lead, or an account, without its id: sixteen hexadecimal digits (BLAKE2b keyed with the project).
 
     Whoever has a list of ids can make the same names, so this hides ids from a reader, not from who holds them.
 
@@ -44,6 +46,7 @@ def _part(cohort: Cohort, number: int, horizon: str, project: str) -> pa.Table:
     rows = np.flatnonzero(cohort.matured[:, number])
     names = {lead: pseudonym(project, lead) for lead in set(cohort.lead_id)}
     columns = {
+        **_account(cohort, rows, project),
         "origin": pa.array(np.full(len(rows), cohort.origin), pa.int64()).cast(_MOMENT),
         "lead": pa.array([names[cohort.lead_id[row]] for row in rows.tolist()], _WORD),
         "as_of": pa.array(cohort.as_of[rows]).cast(_MOMENT),
@@ -52,3 +55,11 @@ def _part(cohort: Cohort, number: int, horizon: str, project: str) -> pa.Table:
         **{f"p_{name}": pa.array(p[rows, number].astype(np.float32)) for name, p in cohort.chances.items()},
     }
     return pa.table(columns)
+
+
+def _account(cohort: Cohort, rows: npt.NDArray[np.int64], project: str) -> dict[str, pa.Array]:
+    names = {account: pseudonym(project, account) for account in set(cohort.account_id) if account}
+    if not names:
+        return {}
+    told = [names.get(cohort.account_id[row] or "") for row in rows.tolist()]
+    return {"account": pa.array(told, _WORD)}

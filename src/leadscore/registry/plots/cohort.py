@@ -159,8 +159,8 @@ def _drawable(cohort: Cohort, wanted: int) -> int | None:
 
 
 def _matured(cohort: Cohort, number: int) -> _Matured:
-    rows = np.flatnonzero(cohort.matured[:, number])
-    leads, (who,) = number_leads([[cohort.lead_id[row] for row in rows.tolist()]])
+    rows, units = np.flatnonzero(cohort.matured[:, number]), cohort.units
+    leads, (who,) = number_leads([[units[row] for row in rows.tolist()]])
     chances = {name: p[rows, number] for name, p in cohort.chances.items()}
     return _Matured(who, leads, cohort.hits[rows, number], chances)
 

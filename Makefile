@@ -8,7 +8,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format golden docs bench bench-features bench-scale pins clean
+.PHONY: help setup demo test quick check format golden docs bench bench-long bench-features bench-scale pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,13 @@ bench: $(READY) bench-features  ## measure speed and memory on this machine
 	@$(BIN)/python benchmarks/bench_flat.py
 	@$(BIN)/python benchmarks/bench_training.py
 	@$(BIN)/python benchmarks/bench_recovery.py
+	@$(BIN)/python benchmarks/bench_reasons.py
+	@$(BIN)/python benchmarks/bench_page.py
+	@$(BIN)/python benchmarks/bench_delivery.py
+
+bench-long: $(READY)  ## repeat the tables that take hours: families left out and alone, coverage of the bounds
+	@$(BIN)/python benchmarks/bench_ablation.py
+	@$(BIN)/python benchmarks/bench_coverage.py
 
 bench-features: $(READY) $(PEERS)  ## time features against others; EVENTS=10000000 JSON=bench.json
 	@cd benchmarks && ../$(BIN)/python -m features.run --events $(EVENTS) $(if $(JSON),--json $(abspath $(JSON)))

@@ -152,8 +152,9 @@ def test_the_first_rule_that_fits_says_what_to_do():
         grade | known | trend     | waiting | action
         A     | high  | steady    | 0       | call
         A     | high  | steady    | 5       | call
-        A     | high  | steady    | 6       | rest
-        A     | high  | declining | 3       | rest
+        A     | high  | declining | 9       | call
+        B     | high  | steady    | 6       | rest
+        C     | high  | declining | 3       | rest
         B     | low   | declining | 2       | nurture
         C     | high  | improving | 0       | nurture
         D     | high  | steady    | 0       | none
@@ -163,7 +164,7 @@ def test_the_first_rule_that_fits_says_what_to_do():
     waits = np.array(waiting, dtype=np.int64)
     assert actions(config().delivery.actions, grade, word, trends, waits) == expected
     ours = config(delivery={"actions": [{"action": "nurture", "grade": ["A", "D"], "known": "high"}]}).delivery.actions
-    assert actions(ours, grade, word, trends, waits) == ["nurture"] * 4 + ["none"] * 2 + ["nurture"]
+    assert actions(ours, grade, word, trends, waits) == ["nurture"] * 3 + ["none"] * 4 + ["nurture"]
 
 
 def test_a_lot_is_settled_by_seed_lead_and_moment_alone():

@@ -485,9 +485,9 @@ class Rule(Section):
 
 
 _RULES = (
+    Rule(action="call", grade=("A",)),
     Rule(action="rest", unanswered=6),
     Rule(action="rest", unanswered=3, trend=("declining",)),
-    Rule(action="call", grade=("A",)),
     Rule(action="nurture", grade=("B", "C")),
 )
 

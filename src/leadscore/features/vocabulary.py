@@ -118,7 +118,7 @@ class Vocabulary:
         if window == "ever":
             return {"en": "so far", "fr": "jusqu'ici"}
         length = self.windows[window]
-        return {"en": f"in the last {span(length, 'en')}", "fr": f"en {span(length, 'fr')}"}
+        return {"en": f"in the last {span(length, 'en').removeprefix('1 ')}", "fr": f"en {span(length, 'fr')}"}
 
     def without(self, off: Mapping[str, str]) -> Vocabulary:
         """Switch families off, each with its reason."""

@@ -84,6 +84,9 @@ def errors_page() -> str:
     families = [errors.ConfigError, errors.DataError, errors.GateError, errors.StateError]
     rows = [(f"`{code}`", "", meaning) for code, meaning in _MEANINGS.items()]
     rows += [(f"`{family.exit_code}`", f"`{family.__name__}`", _first_line(family)) for family in families]
+    rows.append(
+        ("`130`", "", "Stopped by Ctrl-C. `tune` (by SIGTERM, too) keeps what it tried, and its output is valid.")
+    )
     text = (
         "The command line ends with one of these codes. An error is one sentence on standard error (what, where, "
         "found, expected) and, where there is one, a hint what to do next; it never shows a person's data."

@@ -153,7 +153,8 @@ def tabulate(
     Returns:
         - beaten: where a baseline beats the model beyond the interval of the difference: horizon, metric, by,
           difference (the model's figure minus the baseline's), interval;
-        - horizons: {horizon: {model or baseline: {metric: figure, …, "intervals": {metric: [low, high]}}}};
+        - horizons: {horizon: {model or baseline: {metric: figure, …, "intervals": {metric: [low, high]}}}}; the draws
+          of `ece` are moved to have the figure as their mean, and cut off at 0, as each adds noise of its own;
         - origins: the same for each origin alone, with its moment and number of rows;
         - segments: per declared attribute, value and horizon, the model's figures there; counts only, and `judged`
           false, with fewer than ten conversions. Values beyond the 50 with most rows are `(others)`;

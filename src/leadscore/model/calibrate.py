@@ -103,6 +103,9 @@ def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, An
     drawn anew), and that of the last one as it is, too. The beta form must beat Platt's in the same way. What is kept
     is fitted anew on all cohorts.
 
+    Cohorts lie closer together than the longest horizon. So what is fitted on one may know conversions that fell into
+    the next, of leads that are judged there again: at long horizons a later cohort is a witness, but no stranger.
+
     Args:
         cohorts: Out-of-time predictions, oldest first.
 

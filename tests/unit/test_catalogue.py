@@ -22,8 +22,12 @@ WORDS = vocabulary(
             "fr": {"zero": "aucun appel", "one": "appel", "other": "appels"},
         },
     },
-    numbers=("size",),
-    categories={"country": ("FR",)},
+    numbers=("size", "staff"),
+    categories={"country": ("FR",), "field": ("it",)},
+    attributes={
+        "staff": {"label": {"fr": "effectif"}},
+        "field": {"label": {"fr": "secteur"}, "words": {"it": {"fr": "informatique"}}},
+    },
     families=("profile", "volume", "infusion", "drip", "capillarity", "power", "sequence", "values"),
     columns=("account", "content", "direction", "value"),
 )
@@ -55,7 +59,9 @@ WORDS = vocabulary(
         ),
         ("warmth_2d", 0.031, "warmth of all interactions: 0.031", None),
         ("profile_country=FR", 1, "country: FR", "country : FR"),
-        ("profile_country=FR", 0, "country is not FR, or not known", "country n'est pas FR, ou inconnu"),
+        ("profile_country=FR", 0, "country: not FR, or not known", "country : autre que FR, ou inconnu"),
+        ("profile_staff", 12, "staff: 12", "effectif : 12"),
+        ("profile_field=it", 1, "field: it", "secteur : informatique"),
         # A zero that is known is said; only what is not known is not.
         ("profile_size", 0, "size: 0", "size : 0"),
         ("profile_size", NAN, "size: not known", "size : inconnu"),
@@ -100,7 +106,7 @@ def test_sentences(name, value, english, french):
             "profile_country=FR", 1, 0.25,
             "country: FR; as for 25% of the leads", "country : FR ; comme pour 25\u202f% des leads",
         ),
-        ("profile_country=FR", 0, 0.25, "country is not FR, or not known; as for 75% of the leads", None),
+        ("profile_country=FR", 0, 0.25, "country: not FR, or not known; as for 75% of the leads", None),
         ("profile_size", 303, 12345.6, "size: 303; usually 12,345.6", "size : 303 ; d'habitude 12\u202f345,6"),
     ],
 )  # fmt: skip

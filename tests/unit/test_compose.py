@@ -109,7 +109,7 @@ def test_moves_are_told_by_importance_then_by_rank_of_leads_that_are_or_were_wor
         far   | B     | D9:20  | +     | _
         fell  | B     | A2:88  | -     | x
         cools | B     | B3:60  | -     | x
-        newb  | B     | _      | ?     | _
+        newb  | B     | _      | ?     | x
         fresh | C     | _      | ?     | _
         deep  | C     | D8:30  | +     | _
         cold  | D     | C7:40  | -     | x
@@ -148,7 +148,7 @@ WHY = """
     lagged | A     | B7:50 | =     | _    | 0     | 1    | -0.5
     passed | B     | A1:50 | =     | _    | 1     | 3    | 0.5
     cooled | B     | B5:50 | -     | x    | 0     | 0    | -0.5
-    cold   | B     | B6:50 | =     | x    | 0     | 0    | 0
+    cold   | B     | B9:50 | =     | x    | 0     | 0    | 0
     new    | B     | _     | ?     | _    | 4     | 0    | 0
 """
 RECENT, OLDER = "interactions since 8 January 2024", "older interactions learned of only since 8 January 2024"

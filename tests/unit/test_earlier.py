@@ -97,7 +97,7 @@ def test_what_moved_a_lead_is_the_concept_that_went_furthest_the_way_the_margin_
         weights = speaker.weigh(seen.matrix[row], config.rank_index)
         expected = speaker.say(np.array([place]), weights, seen.matrix[row], seen.facts[row], np.array([float(way)]))
         assert [scored(given, before, language=language).moved[3]] == expected
-    for other in (now.concepts[1:], ()):
+    for other in ((*now.concepts[:-1], "another"), ()):
         strange = scored(given, replace(before, concepts=other))
         assert set(strange.moved) == {None}
         assert not strange.shift.any()

@@ -173,7 +173,7 @@ def test_a_lead_with_a_category_is_told_its_own_however_little_it_weighs():
     pulls = {"profile_country=DE": 1.0, "profile_country=FR": 0.01}
     code = "profile.country"
     assert say(code, pulls, {"profile_country=FR": 1}, (), usual) == "country: FR; as for 60% of the leads"
-    assert say(code, pulls, {}, (), usual) == "country is not DE, or not known; as for 75% of the leads"
+    assert say(code, pulls, {}, (), usual) == "country: not DE, or not known; as for 75% of the leads"
     french = say(code, pulls, {"profile_country=FR": 1}, (), usual, language="fr")
     assert french == "country : FR ; comme pour 60\u202f% des leads"
 

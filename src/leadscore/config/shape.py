@@ -242,6 +242,15 @@ class Kind(Section):
     )
 
 
+class Attribute(Section):
+    """How people call an attribute of leads, and its words."""
+
+    label: dict[Language, Text] = Field(default_factory=dict, description="How people call it, by language.")
+    words: dict[str, dict[Language, Text]] = Field(
+        default_factory=dict, description="By word of the source: how people say it, by language."
+    )
+
+
 class Outcomes(Section):
     """Which outcomes end a lead, in the words of the source (or kinds of interaction)."""
 
@@ -556,6 +565,9 @@ class Config(Section):
     sources: SourceMap = Field(description="Which files, and which of their columns is which canonical one.")
     kinds: dict[str, Kind] = Field(
         default_factory=dict, description="What a kind is, where the interactions do not say it."
+    )
+    attributes: dict[str, Attribute] = Field(
+        default_factory=dict, description="How people call the attributes of leads, and their words."
     )
     outcomes: Outcomes = Field(description="Which outcomes end a lead.")
     at_risk: AtRisk = Field(default=AtRisk(), description="Which leads are still worth a score.")

@@ -48,6 +48,7 @@ class Feature:
         absent: Per language, for a missing value; of a feature that is never missing, for zero. ⟨ and ⟩ likewise.
         skewed: Spread over orders of magnitude, so that the base looks at its logarithm.
         direction: Which way it may push a score: 1 never down as it grows, -1 never up, 0 either way.
+        voice: Speaks for its concept: of several that say the same at other half-lives, the one people are told.
         kind: The kind it is a warmth of, or ALL. To people how often that happened says more (see `plain`).
     """
 
@@ -61,6 +62,7 @@ class Feature:
     skewed: bool = True
     direction: Literal[-1, 0, 1] = 0
     kind: str = ""
+    voice: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

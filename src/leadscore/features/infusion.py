@@ -152,7 +152,7 @@ def _course(while_: int) -> tuple[Feature, ...]:
         "fr": f"aucune chaleur de plus de {span(while_, 'fr')}",
     }
     return (
-        _temperature("temperature"),
+        replace(_temperature("temperature"), voice=True),
         _of_all(
             "temperature_peak", "peak", "warmth", "",
             {"en": "highest temperature so far: {value}", "fr": "température la plus haute jusqu'ici : {value}"}, never,

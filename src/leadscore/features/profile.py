@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leadscore.features.catalogue import Feature, literal
+from leadscore.features.catalogue import Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary, as_number
 from leadscore.history import NEVER, Rows
+from leadscore.language import LANGUAGES
 from leadscore.timeline import DAY
 
 NAME = "profile"
@@ -44,8 +45,8 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         age,
         *((closes,) if "closes_at" in vocabulary.columns else ()),
         *((known,) if vocabulary.numbers or vocabulary.categories else ()),
-        *(_number(name) for name in vocabulary.numbers),
-        *(_category(name, word) for name, words in vocabulary.categories.items() for word in words),
+        *(_number(name, vocabulary) for name in vocabulary.numbers),
+        *(_category(name, word, vocabulary) for name, words in vocabulary.categories.items() for word in words),
     )
 
 
@@ -75,22 +76,21 @@ def _days_to_close(view: View, version: Rows) -> npt.NDArray[np.float64]:
     return np.where(closes_at == NEVER, np.nan, left)
 
 
-def _number(name: str) -> Feature:
+def _number(name: str, vocabulary: Vocabulary) -> Feature:
+    en, fr = (vocabulary.attribute(name, language) for language in LANGUAGES)
     return Feature(
         f"profile_{name}", NAME, f"profile.{name}", "amount", "not known",
-        {"en": f"{literal(name)}: {{value}}", "fr": f"{literal(name)} : {{value}}"},
-        {"en": f"{literal(name)}: not known", "fr": f"{literal(name)} : inconnu"},
+        {"en": f"{en}: {{value}}", "fr": f"{fr} : {{value}}"}, {"en": f"{en}: not known", "fr": f"{fr} : inconnu"},
     )  # fmt: skip
 
 
-def _category(name: str, word: str) -> Feature:
+def _category(name: str, word: str, vocabulary: Vocabulary) -> Feature:
+    en, fr = (vocabulary.attribute(name, language) for language in LANGUAGES)
+    is_en, is_fr = (vocabulary.word(name, word, language) for language in LANGUAGES)
     return Feature(
         f"profile_{name}={word}", NAME, f"profile.{name}", "flag", "",
-        {"en": f"{literal(name)}: {literal(word)}", "fr": f"{literal(name)} : {literal(word)}"},
+        {"en": f"{en}: {is_en}", "fr": f"{fr} : {is_fr}"},
         # The flag is 0 for another word and for none at all.
-        {
-            "en": f"{literal(name)} is not {literal(word)}, or not known",
-            "fr": f"{literal(name)} n'est pas {literal(word)}, ou inconnu",
-        },
+        {"en": f"{en}: not {is_en}, or not known", "fr": f"{fr} : autre que {is_fr}, ou inconnu"},
         skewed=False,
     )  # fmt: skip

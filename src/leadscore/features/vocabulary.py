@@ -67,6 +67,7 @@ class Vocabulary:
     Attributes:
         kinds: Kinds with columns of their own; all others count as `other`.
         labels: Per kind and language, how people call it: a text, or its forms of `one`, `other` and maybe `zero`.
+        attributes: How people call attributes and their words: per attribute `label` and `words`, by language.
         numbers: Attributes read as numbers.
         categories: Attributes read as words, with the categories that have a column.
         windows, half_lives: Lengths in microseconds, by their name.
@@ -89,6 +90,7 @@ class Vocabulary:
     time_zone: str
     families: tuple[str, ...]
     off: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     answer_within: int = 7 * DAY
     frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -100,6 +102,14 @@ class Vocabulary:
     def called(self, kind: str, language: Language) -> str:
         """Return how people call one of a kind."""
         return choose(self._called(kind, language), 1, language)
+
+    def attribute(self, name: str, language: Language) -> str:
+        """Return how people call an attribute, ready to stand in a sentence."""
+        return literal(self.attributes.get(name, {}).get("label", {}).get(language, name))
+
+    def word(self, name: str, word: str, language: Language) -> str:
+        """Return how people say a word of an attribute, ready to stand in a sentence."""
+        return literal(self.attributes.get(name, {}).get("words", {}).get(word, {}).get(language, word))
 
     def times(self, kind: str, window: str) -> tuple[dict[str, Forms], dict[str, str]]:
         """Say how often a kind came in a window, per language: with `{value}`, and when it never did."""
@@ -210,6 +220,7 @@ def settle(census: Census, config: Config) -> Vocabulary:
             for kind, given in sorted(config.kinds.items())
             if given.label
         },
+        attributes={name: given.model_dump(exclude_defaults=True) for name, given in config.attributes.items()},
         numbers=numbers,
         categories={
             name: _top(counts, settings.top_categories, _MIN_CATEGORY)

@@ -150,12 +150,21 @@ class Speaker:
         if all(self.bundle.features[column].unit == "flag" for column in columns):
             # Of a word the lead has its own is said; that it is not another one, only where it has none of these.
             lead = np.where(matrix[np.ix_(rows, columns)] == 1, lead + np.ptp(lead) + 1, lead)
-        best = columns[np.argmax(lead, axis=1)]
+        best = self._spoken(columns, columns[np.argmax(lead, axis=1)], matrix[rows])
         values = matrix[rows, best].tolist()
         return [
             self._sentence(column, value, facts[row])
             for column, value, row in zip(best.tolist(), values, rows.tolist(), strict=True)
         ]
+
+    def _spoken(self, columns: Places, best: Places, matrix: Matrix) -> Places:
+        """Let the voice of a concept speak, where it says the same as the feature that says most."""
+        voice = next((column for column in columns.tolist() if self.bundle.features[column].voice), None)
+        if voice is None:
+            return best
+        usual, rows = np.array(self._usual), np.arange(len(matrix))
+        same = np.sign(matrix[:, voice] - usual[voice]) == np.sign(matrix[rows, best] - usual[best])
+        return np.where(same, voice, best)
 
     def _sentence(self, column: int, value: float, facts: Matrix) -> str:
         """Say a value beside the usual one; of a warmth how often it came, where that tells the same."""

@@ -115,8 +115,10 @@ def test_both_languages_give_the_same_codes_and_weights():
 def test_a_lead_is_told_the_same_whoever_is_asked_with_it(rows):
     speaker, matrix, facts = seen()
     among_all = speaker.reasons(speaker.weigh(matrix, 1), matrix, facts, 3)
-    some = speaker.reasons(speaker.weigh(matrix[rows], 1), matrix[rows], facts[rows], 3)
-    assert some == [among_all[row] for row in rows]
+    for own in (rows, *([row] for row in rows)):
+        fresh = Speaker(speaker.bundle, "en")  # remembers nothing it said
+        said = fresh.reasons(fresh.weigh(matrix[own], 1), matrix[own], facts[own], 3)
+        assert said == [among_all[row] for row in own]
 
 
 # ---- which sentence --------------------------------------------------------------------------------------------
@@ -185,6 +187,17 @@ def test_a_concept_is_said_by_the_feature_that_says_most_its_way():
         ({"temperature_peak": 0.9, "temperature_to_peak": -1}, "temperature at 50% of its peak; usually 75%"),
     ]:
         assert say("infusion.peak", added, values, (), {"temperature_peak": 1.5, "temperature_to_peak": 0.75}) == told
+
+
+def test_the_voice_of_a_concept_speaks_where_it_says_the_same():
+    pulls, usual = {"temperature_2d": 1, "temperature": 0.1}, {"temperature_2d": 0.5, "temperature": 0.5}
+    for own, told in [
+        ({"temperature_2d": 0.8, "temperature": 0.7}, "temperature 0.7; usually 0.5"),
+        ({"temperature_2d": 0.2, "temperature": 0.3}, "temperature 0.3; usually 0.5"),
+        ({"temperature_2d": 0.8, "temperature": 0.3}, "temperature 0.8; usually 0.5"),
+        ({"temperature_2d": 0.8, "temperature": 0.5}, "temperature 0.8; usually 0.5"),
+    ]:
+        assert say("infusion.temperature", pulls, own, (), usual) == told
 
 
 # ---- plain facts -----------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def number(value: float, language: Language, digits: int = 0) -> str:
     """
     if abs(value) >= _HUGE:
         return f"{value:.3g}"
-    return str(format_decimal(value, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
+    return str(format_decimal(value + 0.0, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
 
 
 @lru_cache(maxsize=65_536)

@@ -530,11 +530,11 @@ def _score_all(
     read: Reader, bundle: Bundle, config: Config, slot: Slot, buckets: int, earlier: Earlier | None
 ) -> _Listed:
     parts: list[Scored] = []
-    counts, newest, best = Counts(), 0, np.zeros(0)
+    counts, newest, best, wanted = Counts(), 0, np.zeros(0), config.delivery.panels
     for bucket in track(read(slot.as_of), "Scoring", total=buckets):
-        panels_from = float(best[0]) if len(best) and len(best) == config.delivery.panels else 0.0
-        part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of, earlier, panels_from)
-        best = np.sort(np.append(best, part.chances[:, config.rank_index]))[-config.delivery.panels :]
+        panels_from = float(best[0]) if wanted and len(best) == wanted else 0.0
+        part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of, earlier, panels_from if wanted else np.inf)
+        best = np.sort(np.append(best, part.chances[:, config.rank_index]))[-wanted:] if wanted else best
         parts.append(part)
         counts += of_bucket
         newest = max(newest, newest_interaction(bucket))

@@ -19,6 +19,7 @@ ALL = "*"
 """In `Feature.kind`: interactions of every kind."""
 
 _FELT = 0.005  # less than half a hundredth of a touch is no warmth to people, and would be said as 4.3e-11
+_FEW = 0.01  # of a smaller share nobody is told the digits
 _SPANS = (
     (DAY, {"en": ("day", "days"), "fr": ("jour", "jours")}),
     (HOUR, {"en": ("hour", "hours"), "fr": ("heure", "heures")}),
@@ -29,6 +30,7 @@ _USUALLY = {"en": "usually {usual}", "fr": "d'habitude {usual}"}
 _USUALLY_SO = {"en": "usually: {usual}", "fr": "d'habitude : {usual}"}
 _USUALLY_NONE = {"en": "usually none", "fr": "d'habitude 0"}
 _AS_FOR = {"en": "as for {usual} of the leads", "fr": "comme pour {usual} des leads"}
+_AS_USUAL = {"en": "as usual", "fr": "comme d'habitude"}
 _BESIDE = {"en": "{own}; {usual}", "fr": "{own} ; {usual}"}
 
 
@@ -88,8 +90,12 @@ class Feature:
     def _usually(self, value: float, usual: float, language: Language) -> str:
         if self.unit == "flag":
             share = usual if value else 1 - usual
-            return _AS_FOR[language].format(usual=percent(round(share, 2), language))
+            few = 0 < share < _FEW
+            told = {"en": "less than ", "fr": "moins de "}[language] + percent(_FEW, language) if few else ""
+            return _AS_FOR[language].format(usual=told or percent(round(share, 2), language))
         said = self._said(usual, language)
+        if said == self._said(value, language):
+            return _AS_USUAL[language]
         again = _REPEATED.search(said)
         if again:
             return _USUALLY[language].format(usual=again[1])

@@ -33,6 +33,7 @@ _Numbers = npt.NDArray[np.floating[Any]]
 _SEEDS = (1, 2)
 _EACH = 3  # every third snapshot is looked at alone, which takes longest
 _MOST_WORDS, _LONGEST_WORD = 50, 60
+_TAKEN = ("lead_id", "offset")  # columns beside the concepts' own
 _TOLD = ("unit", "sentence", "absent", "missing", "name", "concept")
 """What a feature says of itself; texts given there are no words of the data."""
 _SAID = (0.0, 1.0, 0.03, -2.5, 1e30, float("nan"))
@@ -308,6 +309,9 @@ def _check_catalogue(family: OwnFamily, features: Sequence[Feature]) -> None:
             raise _broken(family.file, f"{what} is named twice", "Give each feature a name of its own.")
         if listed.family != family.NAME:
             raise _broken(family.file, f"{what} is of family {listed.family}", f"Its family is {family.NAME}.")
+        if listed.concept in _TAKEN:
+            hint = f"Call what it is about {family.NAME}.{listed.concept}; weights.parquet has such a column already."
+            raise _broken(family.file, f"{what} is about {listed.concept!r}", hint)
         if listed.unit not in get_args(Unit) or listed.direction not in (-1, 0, 1):
             hint = f"Units: {', '.join(get_args(Unit))}; directions: -1, 0, 1."
             raise _broken(family.file, f"{what} has an unknown unit or direction", hint)

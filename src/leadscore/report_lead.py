@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -197,9 +196,8 @@ def _reasons(result: LeadPanel, voice: _Voice) -> Table:
     most = max(abs(weight) for weight, _ in told)
     for weight, sentence in told:
         grid.add_row(voice.text(voice.weight(weight)), _signed_bar(weight, most, voice.signs()), voice.text(sentence))
-    start = voice.say("offset", chance=voice.chance(_share(panel.offset)), span=span)
-    chance = result.chances[result.ranked_by]
-    end = voice.say("sum", raw=voice.chance(_share(panel.margin)), chance=voice.chance(chance))
+    start = voice.say("offset")
+    end = voice.say("sum", chance=voice.chance(result.chances[result.ranked_by]), span=span)
     for weight, sentence in ((panel.offset, start), (panel.margin, end)):
         grid.add_row(voice.text(voice.weight(weight), "dim"), "", voice.text(sentence, "dim"))
     return grid
@@ -262,10 +260,6 @@ def _sparkline(values: Sequence[float], width: int, levels: str) -> str:
     edges = [round(column * len(values) / width) for column in range(width + 1)]
     peaks = [max(values[first:last]) for first, last in pairwise(edges)]
     return "".join(levels[min(len(levels) - 1, int(peak / most * len(levels)))] for peak in peaks)
-
-
-def _share(margin: float) -> float:
-    return 1 / (1 + math.exp(-margin))
 
 
 def _has(text: str, encoding: str) -> bool:

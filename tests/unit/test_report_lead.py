@@ -79,7 +79,7 @@ def test_it_says_who_where_how_ready_why_and_what_happened():
         ["−0.15", "████│", "pushed"],
         ["−0.05", "█│", "all other concepts together"],
     ]
-    assert f"together: a chance of {chance}; corrected by what became of past promises, {chance}" in flat(told)
+    assert f"together: for this lead, a chance of {chance} within 30 days" in flat(told)
     assert re.search("^  ▃+▄+▅+▆+▇+█+▇+▆+$", told, re.MULTILINE)
     assert "7 April 2026 to 6 July 2026; warmest on 6 June 2026, now at 62% of that" in told
     after = lines[lines.index("What happened, the newest last") + 1 :]

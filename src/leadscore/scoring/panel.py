@@ -49,7 +49,8 @@ class Panel:
         reasons: The strongest concepts, strongest first; what all other concepts add together is `others`.
         others: See `reasons`.
         offset: What all leads share. Reasons, others and offset add up to `margin`.
-        margin: The chance at the ranking horizon before calibration, on the logit scale.
+        margin: What makes the chance at the ranking horizon: the outputs' margins, weighted as they pull at it (see
+            `explain.Contributions`). Of a hazard it is that of a mean interval: no formula leads from it to the chance.
         touches: Its newest interactions, oldest first.
         hidden: How many older ones are not among them.
         warmth: (moment, temperature), oldest first, ending at the moment of the slot; empty without the family.

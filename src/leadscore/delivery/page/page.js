@@ -249,7 +249,7 @@ function account(place, panel) {
   row(foot, [element('td', say('sum')), element('td'), number(panel.margin)]);
   half.append(element('p', say('adds_up', {
     reasons: signed(panel.reasons.reduce((sum, [, weight]) => sum + weight, 0)), others: signed(panel.others),
-    offset: signed(panel.offset), margin: signed(panel.margin), raw: chance(1 / (1 + Math.exp(-panel.margin))),
+    offset: signed(panel.offset), margin: signed(panel.margin),
     span: words.horizons.find(one => one.code === words.ranked).said, chance: chance(rows[`p_${words.ranked}`][place])}), 'quiet'));
   return half;
 }

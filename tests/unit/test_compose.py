@@ -156,17 +156,17 @@ RECENT, OLDER = "interactions since 8 January 2024", "older interactions learned
 
 def test_why_says_what_moved_it_that_way_and_what_came_or_was_learned_late():
     assert {change.lead_id: change.why for change in changes(WHY)} == {
-        "rose": f"{MOVED} (2 {RECENT})",
+        "rose": f"counts more than before: {MOVED} (2 {RECENT})",
         "lucky": "nothing new since 8 January 2024; others fell behind it",
         # What the model holds against a lead that rose, or for one that fell, is not why.
         "lagged": "1 older interaction learned of only since 8 January 2024; others fell behind it",
         "passed": f"1 interaction since 8 January 2024, and 3 {OLDER}; others moved past it",
-        "cooled": f"{MOVED} (nothing new since 8 January 2024)",
+        "cooled": f"counts less than before: {MOVED} (nothing new since 8 January 2024)",
         "cold": "nothing new since 8 January 2024",
         "new": "was not on the list of 8 January 2024",
     }
     french = {change.lead_id: change.why for change in changes(WHY, language="fr")}
-    assert french["rose"] == f"{MOVED} (2 interactions depuis le 8 janvier 2024)"
+    assert french["rose"] == f"pèse plus qu'avant\u00a0: {MOVED} (2 interactions depuis le 8 janvier 2024)"
     assert french["passed"] == (
         "1 interaction depuis le 8 janvier 2024 et 3 interactions plus anciennes apprises seulement depuis le "
         "8 janvier 2024 ; d'autres leads l'ont dépassé"

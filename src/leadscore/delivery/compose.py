@@ -169,7 +169,7 @@ def _why(words: Wording, since: str, before: Before, lead: str, move: str, rank:
     facts = words.say("and").join(came)
     way = 1 if move in _UP else -1
     if told["moved"] is not None and told["shift"] * way > 0:
-        return words.say("because", facts=facts, moved=told["moved"])
+        return words.say("counts_more" if way > 0 else "counts_less", facts=facts, moved=told["moved"])
     rose = before.rank[lead] - rank
     return words.say("others_fell" if way > 0 else "others_rose", facts=facts) if rose * way > 0 else facts
 

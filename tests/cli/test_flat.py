@@ -234,12 +234,12 @@ def test_mlflow_keeps_a_training_with_its_figures_and_registers_nothing(project)
 @pytest.mark.slow
 def test_two_trainings_are_compared_on_the_leads_that_both_judged_whatever_their_parts(project):
     one = project.change(*TRACKED)("train", "--flat", "--json").json
-    other = project.change("order: at", "order: at, step: 40")("train", "--flat", "--json").json
+    other = project.change("order: at", "order: at, step: 100")("train", "--flat", "--json").json
     same = project("compare", "--flat", one["version"], one["version"], "--json").json
     assert same["horizons"]["yes"]["auc"]["a"] == pytest.approx(one["judged"]["per_fold"]["model"]["auc"], rel=1e-6)
     told = project("compare", "--flat", one["version"], other["version"])
-    assert "200 labels of 200 leads, no dates; means over 8 parts" in told.out
-    assert told.out.splitlines()[-1].split() == ["flat.step", "1000", "40"]
+    assert "200 labels of 200 leads, no dates; means over 4 parts" in told.out
+    assert told.out.splitlines()[-1].split() == ["flat.step", "1000", "100"]
 
 
 def test_a_training_is_not_lost_when_mlflow_is_away(made):

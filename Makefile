@@ -8,7 +8,7 @@ SIZES ?= 1000000 3000000 10000000 30000000 100000000
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format golden docs bench bench-long bench-features bench-scale pins clean
+.PHONY: help setup demo demo-fr test quick check format golden docs bench bench-long bench-features bench-scale pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ $(READY): requirements.txt pyproject.toml
 
 demo: $(READY)  ## simulate a company and go the whole way, in demo/
 	@$(BIN)/leadscore demo --folder demo
+
+demo-fr: $(READY)  ## the same company with a French list, page and workbook, in demo-fr/
+	@$(BIN)/leadscore demo --folder demo-fr --language fr
 
 test: $(READY)  ## run the whole suite
 	@$(BIN)/python -m pytest
@@ -85,5 +88,5 @@ pins: $(READY)  ## resolve requirements.txt and requirements-peers.txt anew from
 		--generate-hashes --group pyproject.toml:peers -o requirements-peers.txt
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .venv-peers demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers demo demo-fr build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -248,7 +248,9 @@ def sentences(language):
 def test_a_sentence_is_whole(language):
     beside = {
         "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as usual|as for (less than )?\d+% of the leads)"),
-        "fr": re.compile(r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme d'habitude|comme pour (moins de )?\d+\u202f% des leads)"),
+        "fr": re.compile(
+            r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme d'habitude|comme pour (moins de )?\d+\u202f% des leads)"
+        ),
     }[language]
     odd = re.compile(r"[{}⟨⟩]|\s\s|\bnan\b|\d{4}|-0(?![.,\d])|^\s|\s$|None|\b1 (?:times(?! the)|rings|days|jours)\b")
     for name, told in sentences(language).items():

@@ -25,10 +25,13 @@ _LEAST = 10
 
 @dataclass(frozen=True)
 class _List:
-    """The leads of one moment whose horizon has closed: chances by model and baseline, and who converted."""
+    """The leads of one moment whose horizon has closed: chances by model and baseline, and who converted.
+
+    `unit` is who is drawn with each: the account, or the lead (see `resample.units`).
+    """
 
     as_of: int
-    lead_id: Sequence[str]
+    unit: Sequence[str]
     chance: Floats
     by_recency: Floats
     hits: Flags
@@ -46,7 +49,7 @@ def tell_past(
     """Tell how lists made at the moments of the cohorts turned out, at the ranking horizon.
 
     Each was ranked by a model that had not seen it, and graded as today's list is. Leads of all lists are added up; a
-    lead may stand on several, so intervals are of draws of leads.
+    lead may stand on several, so intervals are of draws of leads, or of accounts where there are any.
 
     Args:
         cohorts: Judged at rolling origins.
@@ -86,12 +89,12 @@ def tell_past(
 
 def _lists(cohort: Cohort, calibrator: Calibrator, horizon: int) -> Iterator[_List]:
     chance = calibrator.apply(cohort.chances[MODEL][:, horizon])
-    ids = np.array(cohort.lead_id, dtype=object)
+    drawn = np.array(cohort.units, dtype=object)
     for moment in np.unique(cohort.as_of).tolist():
         rows = np.flatnonzero((cohort.as_of == moment) & cohort.matured[:, horizon])
         if len(rows) >= _LEAST:
             by_recency = cohort.chances[RECENCY][rows, horizon]
-            yield _List(moment, ids[rows].tolist(), chance[rows], by_recency, cohort.hits[rows, horizon])
+            yield _List(moment, drawn[rows].tolist(), chance[rows], by_recency, cohort.hits[rows, horizon])
 
 
 def _met(lists: Sequence[_List], worked: Sequence[int], scores: Sequence[Floats]) -> int:
@@ -116,9 +119,9 @@ def _gain(lists: Sequence[_List], scores: Sequence[Floats]) -> list[tuple[float,
 
 
 def _bins(lists: Sequence[_List], seed: int) -> list[dict[str, float]]:
-    """Return bins of equal size by chance: what was promised, what happened, and its interval over draws of leads."""
+    """Return bins of equal size by chance: what was promised, what happened, and its interval over draws."""
     chance, hits = (np.concatenate([getattr(own, name) for own in lists]) for name in ("chance", "hits"))
-    number, (who,) = number_leads([[lead for own in lists for lead in own.lead_id]])
+    number, (who,) = number_leads([[unit for own in lists for unit in own.unit]])
     rows = [part for part in np.array_split(np.argsort(chance, kind="stable"), _PARTS) if len(part)]
     member = np.zeros((len(chance), len(rows)))
     for place, part in enumerate(rows):

@@ -1,8 +1,8 @@
 """What reasons cost beside LightGBM's own `pred_contrib` on the same leads.
 
 `python benchmarks/bench_reasons.py [--leads N] [--repeats N]`: a simulated company is learned once; snapshots of its
-past are repeated up to so many leads, values jittered. LightGBM is asked for the contributions to every output the
 past are repeated up to so many leads, values jittered. LightGBM is asked for the contributions to each output the
+ranking horizon needs, which is what reasons are made of, and to one of them. Ours are weighed, picked, and said in
 words: three per lead. Where no tree asks which output it is about, one pass serves all of them.
 """
 

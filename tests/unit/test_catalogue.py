@@ -101,6 +101,7 @@ def test_sentences(name, value, english, french):
             "count_mail_7d", 0, 1,
             "mail: never in the last 7 days; usually once", "courriel : jamais en 7 jours ; d'habitude 1 fois",
         ),
+        ("days_since_mail", NAN, 23, "no mail yet", "pas encore de « courriel »"),
         ("days_since_mail", 2, NAN, "last mail 2 days ago; usually: no mail yet", None),
         (
             "profile_country=FR", 1, 0.25,

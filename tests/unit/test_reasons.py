@@ -240,7 +240,8 @@ def sentences(language):
     for feature in features:
         values = [value for value in VALUES[feature.unit] if feature.missing or value == value]  # noqa: PLR0124 - NaN
         usual = (0, 0.004, 0.3, 1) if feature.unit == "flag" else values
-        found[feature.name] = {feature.say_beside(own, beside, language) for own in values for beside in usual}
+        given = [own for own in values if own == own]  # noqa: PLR0124 - who lacks it is not compared
+        found[feature.name] = {feature.say_beside(own, beside, language) for own in given for beside in usual}
     return found
 
 

@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 from leadscore.timeline import show_moment, to_datetime
 
 MANIFEST, SCORES, WEIGHTS, CRM = "manifest.json", "scores.parquet", "weights.parquet", "crm"
-_EXECUTED = re.compile(r"^[=+\-@\t\r]")
+_EXECUTED = re.compile(r"^[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - wide signs run, too
+# Who opens a file in a language whose lists are divided by semicolons gets a cell of its own after each.
+_EXECUTED_INSIDE = re.compile(r"(?<=[;|\t\r\n])(?=[=+\-@])")
 
 
 @dataclass(frozen=True)
@@ -165,10 +167,13 @@ def _readable(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
 def neutral(text: str | None) -> str | None:
     """Put an apostrophe before text that a spreadsheet would run as a formula.
 
-    >>> neutral("=1+1"), neutral("Ada")
-    ("'=1+1", 'Ada')
+    >>> neutral("=1+1"), neutral("Ada"), neutral("a;=1+1")
+    ("'=1+1", 'Ada', "a;'=1+1")
     """
-    return f"'{text}" if text is not None and _EXECUTED.match(text) else text
+    if text is None:
+        return None
+    inside = _EXECUTED_INSIDE.sub("'", text)
+    return f"'{inside}" if _EXECUTED.match(inside) else inside
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -82,9 +82,11 @@ class Feature:
     def say_beside(self, value: float, usual: float, language: Language) -> str:
         """Say the value of one lead, then what is usual: of a flag its share among the leads, else the median.
 
-        The usual value of what most leads do not have is missing (NaN).
+        The usual value of what most leads do not have is missing (NaN). A lead that lacks it is not compared.
         """
         own = self.say(value, language)
+        if math.isnan(value):
+            return own
         return _BESIDE[language].format(own=own, usual=self._usually(value, usual, language))
 
     def _usually(self, value: float, usual: float, language: Language) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import betaincinv
 
 from leadscore.labels import Flags
 from leadscore.model.backtest import DRAWS, MODEL, Cohort
@@ -119,7 +120,10 @@ def _gain(lists: Sequence[_List], scores: Sequence[Floats]) -> list[tuple[float,
 
 
 def _bins(lists: Sequence[_List], seed: int) -> list[dict[str, float]]:
-    """Return bins of equal size by chance: what was promised, what happened, and its interval over draws."""
+    """Return bins of equal size by chance: what was promised, what happened, and its interval over draws.
+
+    Where nobody converted it ends at the 95th percentile of Jeffreys' posterior for so many leads.
+    """
     chance, hits = (np.concatenate([getattr(own, name) for own in lists]) for name in ("chance", "hits"))
     number, (who,) = number_leads([[unit for own in lists for unit in own.unit]])
     rows = [part for part in np.array_split(np.argsort(chance, kind="stable"), _PARTS) if len(part)]
@@ -128,6 +132,9 @@ def _bins(lists: Sequence[_List], seed: int) -> list[dict[str, float]]:
         member[part, place] = 1.0
     drawn = draw_means([who], [member * hits[:, None]], [member], draw_leads(number, DRAWS, seed))
     low, high = np.nanpercentile(drawn, [5, 95], axis=0)
+    for place, part in enumerate(rows):
+        if not hits[part].any():  # draws of nothing are nothing; so many leads cannot rule out a small rate
+            high[place] = betaincinv(0.5, len(np.unique(who[part])) + 0.5, 0.95)
     return [
         {
             "leads": len(part),

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 
-from leadscore.delivery.content import Bin, Change, Content, GradeLine, Panel, Quality, Reason, Tenth, Touch
+from leadscore.delivery.content import (
+    Bin,
+    Change,
+    Content,
+    GradeLine,
+    Panel,
+    PastList,
+    Quality,
+    Reason,
+    Tenth,
+    Told,
+    Touch,
+)
 from leadscore.scoring.grade import grades, trend
 from leadscore.scoring.score import scores_schema
 from leadscore.timeline import DAY, HOUR, parse_moment
@@ -45,6 +58,7 @@ def made_up(leads=60, *, language="en", capacity=10, panels=20, hostile=True, be
     ]
     grade, words = grades(len(ids), capacity), WORDS[language]
     known = [("high", "medium", "low", "unknowable")[number % 4] for number in range(len(ids))]
+    changes = _changes(ids, score, then, grade, words) if before else ()
     reasons = [Reason("infusion.page", words[0].format(n=number % 9), 0.4 - number / 100) for number in range(len(ids))]
     columns = {
         "lead_id": ids, "account_id": [f"account {number // 3}" if number % 4 else None for number in range(len(ids))],
@@ -92,14 +106,27 @@ def made_up(leads=60, *, language="en", capacity=10, panels=20, hostile=True, be
             for number, lead in enumerate(ids)
             if lead in HOSTILE
         },
-        changes=_changes(ids, score, then, grade, words) if before else (),
+        changes=changes,
+        moved=dict(Counter(move for change in changes for move in change.moves)),
+        changed=len(changes),
         quality=_quality(),
         grades=tuple(
             GradeLine(
-                letter, grade.count(letter), 0.1 / k, 0.3 / k, grade.count(letter) * 0.2 / k, 200 * k, 30 / k, 28 // k
+                letter,
+                grade.count(letter),
+                0.1 / k,
+                0.3 / k,
+                grade.count(letter) * 0.2 / k,
+                Told(200 * k, 30 / k, 28 // k),
+                Told(20 * k, 4 / k, 3 // k),
+                (20 / k, 29.5 / k),
             )
             for k, letter in enumerate("ABCD", 1)
         ),
+        past_lists=[
+            PastList(AS_OF - (40 + 7 * week) * DAY, Told(10, 2.5 + week / 8, week % 4), delivered=week < 3)
+            for week in reversed(range(12))
+        ],
         shown={"name": [f"Person {lead}" if lead else None for lead in ids]},
         links=[f"https://crm.example.com/leads/{number}" for number in range(len(ids))],
         warnings=(words[2],),
@@ -146,7 +173,8 @@ def _changes(ids, score, then, grade, words):
 def _quality():
     share = [k / 20 for k in range(21)]
     return Quality(
-        horizon="30d", since=AS_OF - 120 * DAY, until=AS_OF - 40 * DAY, lists=12, leads=22866, conversions=368,
+        horizon="30d", since=AS_OF - 120 * DAY, until=AS_OF - 40 * DAY,
+        lists=12, leads=22866, conversions=368, between=(330.0, 410.0),
         worked=10, found=54, found_by_recency=15,
         tenths=tuple(Tenth(2287, 150 / 2**k, 140 // 2**k) for k in range(10)),
         gain={

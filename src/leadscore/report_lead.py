@@ -13,16 +13,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from leadscore.delivery.wording import Wording
-from leadscore.language import Language, day, minute, number, percent
+from leadscore.delivery.teller import Teller
 from leadscore.panel import LeadPanel
 from leadscore.report import _UNSEEN, _console
-from leadscore.timeline import DAY, HOUR, Duration, parse_moment
+from leadscore.timeline import parse_moment
 
 _NONE = "–"
 _LONGEST = 400  # signs of a sentence
 _LONGEST_NAME = 80
-_LEAST = 0.0005  # a chance below it would read as none at all
 _CURVE, _HALF = 24, 10  # columns of a bar; of a signed bar on either side
 _INDENT = 2
 _GRADES = {"A": "bold green", "B": "green", "C": "yellow", "D": "dim"}
@@ -45,40 +43,16 @@ _ASCII = _Signs("#", "-", "|", "+", "_.-:=+*#")
 
 
 @dataclass(frozen=True)
-class _Voice:
-    """How things are said: language and time zone of the project, encoding of the terminal."""
+class _Voice(Teller):
+    """How things are said on a terminal of some encoding."""
 
-    language: Language
-    time_zone: str
     encoding: str
-
-    def say(self, key: str, count: float | None = None, /, **values: object) -> str:
-        return Wording("show", self.language).say(key, count, **values)
-
-    def number(self, value: float, digits: int = 0) -> str:
-        return number(float(value), self.language, digits)
 
     def weight(self, value: float) -> str:
         """Write a weight with its sign and two decimals."""
         point = self.number(0.5, 1)[1]
         whole, _, part = self.number(abs(value), 2).partition(point)
         return f"{'−' if value < 0 else '+'}{whole}{point}{part:0<2}"
-
-    def chance(self, share: float, digits: int = 1) -> str:
-        """Write a chance in percent; a tiny one as less than the smallest that is written."""
-        least = percent(0.001, self.language, 1)
-        return f"<\u00a0{least}" if 0 < share < _LEAST else percent(share, self.language, digits)
-
-    def day(self, moment: int) -> str:
-        return day(moment, self.language, self.time_zone)
-
-    def minute(self, moment: int) -> str:
-        return minute(moment, self.language, self.time_zone)
-
-    def span(self, horizon: str) -> str:
-        """Write out a horizon: `14d` as 14 days."""
-        length = Duration.parse(horizon).microseconds
-        return self.say("hours", length / HOUR) if length % DAY else self.say("days", length / DAY)
 
     def text(self, said: str, style: str = "", longest: int = _LONGEST) -> Text:
         """Make a text harmless, short enough, and such that the terminal's encoding has its signs."""
@@ -93,7 +67,7 @@ class _Voice:
 def show_panel(result: LeadPanel) -> None:
     """Show who it is, where it stands and what to mind, its curve, its reasons, its temperature, what happened."""
     console = _console()
-    voice = _Voice(result.language, result.time_zone, console.encoding)
+    voice = _Voice("show", result.language, result.time_zone, console.encoding)
     title = result.lead_id if result.lead_id.strip() else voice.say("nameless")
     console.print(voice.text(title, "bold", _LONGEST_NAME))
     console.print(voice.text(voice.say("seen", moment=voice.minute(result.as_of), model=result.model), "dim"))
@@ -219,7 +193,7 @@ def _temperature(result: LeadPanel, voice: _Voice, width: int) -> Iterator[Rende
         yield voice.text(voice.say("cold"), "dim")
         return
     yield Text(_sparkline([degrees for _, degrees in course], width - _INDENT, voice.signs().levels), "cyan")
-    share = percent(course[-1][1] / most, voice.language)
+    share = voice.chance(course[-1][1] / most, 0)
     told = {"since": voice.day(course[0][0]), "until": voice.day(course[-1][0]), "day": voice.day(warmest)}
     # No degrees: sentences of reasons have them at several half-lives, and would seem to contradict.
     yield voice.text(voice.say("course" if warmest < course[-1][0] else "course_up", **told, share=share), "dim")

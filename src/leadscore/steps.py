@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -19,9 +19,9 @@ from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.before import Before, read_before
 from leadscore.delivery.compose import compose
-from leadscore.delivery.content import Content
+from leadscore.delivery.content import Content, Told
 from leadscore.delivery.crm import read_told, write_crm
-from leadscore.delivery.files import CRM, WEIGHTS, Slot, deliver, point_latest, read_manifest, slots
+from leadscore.delivery.files import CRM, SCORES, WEIGHTS, Slot, deliver, point_latest, read_manifest, slots
 from leadscore.delivery.page import write_page
 from leadscore.delivery.wording import Wording
 from leadscore.delivery.workbook import write_workbook
@@ -44,6 +44,7 @@ from leadscore.model.learn import (
     fit,
     gather,
     in_shape,
+    judge_newest,
     judge_origin,
     splits,
 )
@@ -70,11 +71,12 @@ from leadscore.scoring.score import (
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
-from leadscore.timeline import DAY, show_moment
+from leadscore.timeline import DAY, parse_moment, show_moment
 
 log = logging.getLogger("leadscore")
 
 _ENOUGH_ORIGINS = 4
+_MOST_CLOSED = 12  # delivered lists that a new one tells of; `monitor` tells of all
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,10 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     cohorts, choice = judge_origins(read, config, planned, as_of)
     with stage(f"Training as of {show_moment(as_of)}"):
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
-        past = tell_past(cohorts, bundle.calibrator, config.rank_index, config.capacity, config.seed)
+    with stage("Judging the newest lists"):
+        newest = judge_newest(read, config, cohorts, as_of, choice.shape)
+        judged = [*cohorts, newest] if newest else cohorts
+        past = tell_past(judged, config.rank_index, config.capacity, config.seed)
         bundle = replace(bundle, facts={**bundle.facts, "past": past})
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
@@ -224,7 +229,8 @@ def score(config: Config, as_of: int) -> ScoreResult:
     warnings = _warn_of_silence(config, as_of, listed.newest)
     facts = _facts(config, bundle, slot, listed.table, listed.counts, lake)
     facts |= {"newest_interaction": show_moment(listed.newest)}
-    content = compose(config, bundle, slot, listed.table, listed.parts, listed.counts, before, warnings)
+    delivered = _delivered(config, as_of, listed.ends)
+    content = compose(config, bundle, slot, listed.table, listed.parts, listed.counts, before, warnings, delivered)
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
         manifest = deliver(
             config.out_path, slot, listed.table, facts, partial(_write_more, config, content, listed.parts, before)
@@ -326,35 +332,64 @@ def too_short(as_of: int) -> StateError:
 
 def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
     """Say what became of the delivered leads, grade by grade, for every slot whose ranking horizon has closed."""
-    horizon = config.horizons[config.rank_index]
-    matured = [
-        (folder, manifest)
-        for folder, manifest in slots(config.out_path)
-        if manifest["project"] == config.project and f"p_{horizon}" in pq.read_schema(folder / "scores.parquet").names
+    ends = _Ends()
+    for leads, _ in reader(config, open_settled(config))(as_of):
+        ends.note(leads)
+    return [
+        {
+            "slot": folder.name,
+            "as_of": manifest["as_of"],
+            "horizon": config.horizon_names[config.rank_index],
+            "score_drift": manifest["score_drift"],
+            "grades": grades.to_dict("records"),
+        }
+        for folder, manifest, grades in _closed_lists(config, as_of, ends)
     ]
-    # The leads alone: what happened to them is small, their histories are not.
-    leads = [leads for leads, _ in reader(config, open_settled(config))(as_of)]
-    converted_at, newest_end = _conversions(leads), _newest_end(leads)
-    findings = []
-    for folder, manifest in matured:
-        delivered = pq.read_table(folder / "scores.parquet", columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
-        frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
-        settled = as_of - config.outcomes.known_within.microseconds
-        # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
-        since = NEVER if frame.empty else int(frame["as_of"].iloc[0])
-        if since > min(settled - horizon.microseconds, newest_end):
-            continue
-        grades = by_grade(frame, converted_at, str(horizon), horizon.microseconds)
-        findings.append(
-            {
-                "slot": folder.name,
-                "as_of": manifest["as_of"],
-                "horizon": str(horizon),
-                "score_drift": manifest["score_drift"],
-                "grades": grades.to_dict("records"),
-            }
-        )
-    return findings
+
+
+@dataclass
+class _Ends:
+    """When leads converted, and when the newest of all ended, as noted bucket by bucket."""
+
+    converted_at: dict[str, int] = field(default_factory=dict)
+    newest: int = 0
+
+    def note(self, leads: Leads) -> None:
+        ended = leads.ended_at[leads.ended_at != NEVER]
+        self.newest = max(self.newest, int(ended.max())) if len(ended) else self.newest
+        there = np.flatnonzero(leads.converted_at != NEVER).tolist()
+        self.converted_at |= {leads.lead_id[place]: int(leads.converted_at[place]) for place in there}
+
+
+def _closed_lists(
+    config: Config, as_of: int, ends: _Ends, most: int | None = None
+) -> Iterator[tuple[Path, Mapping[str, Any], pd.DataFrame]]:
+    """Yield the delivered slots whose ranking horizon has closed, and what became of each of their grades.
+
+    Oldest first; with `most` only so many, the newest.
+    """
+    horizon = config.horizons[config.rank_index]
+    settled = as_of - config.outcomes.known_within.microseconds - horizon.microseconds
+    # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
+    for folder, manifest in slots(config.out_path, min(settled, ends.newest), most):
+        names = pq.read_schema(folder / SCORES).names
+        if manifest["project"] == config.project and f"p_{horizon}" in names:
+            delivered = pq.read_table(folder / SCORES, columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
+            if not delivered.num_rows:
+                continue
+            frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
+            yield folder, manifest, by_grade(frame, ends.converted_at, str(horizon), horizon.microseconds)
+
+
+def _delivered(config: Config, as_of: int, ends: _Ends) -> dict[int, dict[str, Told]]:
+    """Tell what became of each grade of the newest closed slots, by their moment."""
+    return {
+        parse_moment(manifest["as_of"], "UTC"): {
+            row["grade"]: Told(int(row["leads"]), float(row["promised"]), int(row["happened"]))
+            for row in grades.to_dict("records")
+        }
+        for _, manifest, grades in _closed_lists(config, as_of, ends, _MOST_CLOSED)
+    }
 
 
 def open_settled(config: Config) -> Lake:
@@ -518,12 +553,13 @@ def _warn_of_silence(config: Config, as_of: int, newest: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Listed:
-    """A ranked list, what was seen of its leads, who is left out, and the newest interaction."""
+    """A ranked list, what was seen of its leads, who is left out, the newest interaction, and what ended when."""
 
     table: pa.Table
     parts: Sequence[Scored]
     counts: Counts
     newest: int
+    ends: _Ends
 
 
 def _score_all(
@@ -531,15 +567,17 @@ def _score_all(
 ) -> _Listed:
     parts: list[Scored] = []
     counts, newest, best, wanted = Counts(), 0, np.zeros(0), config.delivery.panels
+    ends = _Ends()
     for bucket in track(read(slot.as_of), "Scoring", total=buckets):
         panels_from = float(best[0]) if wanted and len(best) == wanted else 0.0
         part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of, earlier, panels_from if wanted else np.inf)
         best = np.sort(np.append(best, part.chances[:, config.rank_index]))[-wanted:] if wanted else best
         parts.append(part)
         counts += of_bucket
+        ends.note(bucket[0])
         newest = max(newest, newest_interaction(bucket))
     table = rank(parts, bundle, config, slot.as_of, slot.run_id(bundle.version), earlier)
-    return _Listed(table, parts, counts, newest)
+    return _Listed(table, parts, counts, newest, ends)
 
 
 def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: Counts, lake: Lake) -> dict[str, Any]:
@@ -565,20 +603,6 @@ def _facts(config: Config, bundle: Bundle, slot: Slot, table: pa.Table, counts: 
         "grades": {row["values"]: row["counts"] for row in sorted(grades, key=lambda row: row["values"])},
         # Nobody scored is no drift, and no lack of it.
         "score_drift": round(score_drift(table["score"].to_numpy()), 4) if table.num_rows else None,
-    }
-
-
-def _newest_end(buckets: Iterable[Leads]) -> int:
-    ends = [leads.ended_at[leads.ended_at != NEVER] for leads in buckets]
-    return max((int(moments.max()) for moments in ends if len(moments)), default=0)
-
-
-def _conversions(buckets: Iterable[Leads]) -> dict[str, int]:
-    return {
-        lead: int(moment)
-        for leads in buckets
-        for lead, moment in zip(leads.lead_id, leads.converted_at, strict=True)
-        if moment != NEVER
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 from contents import HOSTILE
 from leadscore.delivery.before import Before, read_before
 from leadscore.delivery.compose import MOST_CHANGES, compose
+from leadscore.delivery.content import Told
 from leadscore.delivery.files import Slot, deliver
 from leadscore.scoring.panel import Panel
 from leadscore.scoring.score import Counts, Earlier, Scored, scores_schema, weights_table
@@ -56,8 +57,8 @@ def listed(ids, grade=None, score=None, trend=None):
     )
 
 
-def composed(table, parts, before=None, bundle=BUNDLE, **settings):
-    return compose(config(**settings), bundle, SLOT, table, parts, Counts(9, 5, 1, 2, 1), before)
+def composed(table, parts, before=None, bundle=BUNDLE, delivered=None, **settings):
+    return compose(config(**settings), bundle, SLOT, table, parts, Counts(9, 5, 1, 2, 1), before, (), delivered)
 
 
 # ---- what changed ----------------------------------------------------------------------------------------------
@@ -187,9 +188,10 @@ def test_only_so_many_changes_are_told_the_most_telling_first():
     before = Before(None, Earlier(SINCE, comparable=True, scores=dict.fromkeys(ids, 9)), ranks, grades)
     trend = ["improving"] * (len(ids) - 1) + ["steady"]
     table = listed(ids, ["B"] * (len(ids) - 1) + ["A"], trend=trend)
-    told = composed(table, [part(ids)], before).changes
-    assert len(told) == MOST_CHANGES
-    assert [change.lead_id for change in told] == [ids[-1], *ids[: MOST_CHANGES - 1]]
+    found = composed(table, [part(ids)], before)
+    assert len(found.changes) == MOST_CHANGES
+    assert [change.lead_id for change in found.changes] == [ids[-1], *ids[: MOST_CHANGES - 1]]
+    assert (found.changed, found.moved) == (len(ids), {"new_in_a": 1, "improving": len(ids) - 1})
     assert composed(table, [part(ids)]).changes == ()
 
 
@@ -220,14 +222,27 @@ def test_a_grade_shows_its_cut_now_and_what_it_was_worth():
         "found_by_recency": 2, "tenths": [{"leads": 4, "promised": 1.5, "converted": 2}] * 10,
         "gain": {"model": [[0.0, 0.0], [1.0, 1.0]]},
         "bins": [{"leads": 4, "promised": 0.1, "happened": 0.2, "low": 0.0, "high": 0.4}],
-        "grades": {"A": {"leads": 4, "promised": 1.5, "converted": 2}},
+        "between": [5.0, 11.0],
+        "grades": {
+            "A": {"leads": 4, "promised": 1.5, "converted": 2, "between": [1.0, 3.0]},
+            **{letter: {"leads": 0, "promised": 0.0, "converted": 0, "between": [0.0, 0.0]} for letter in "BCD"},
+        },
+        "worked_lists": [
+            {"as_of": 7, "leads": 2, "promised": 0.5, "converted": 1},
+            {"as_of": 9, "leads": 2, "promised": 1.0, "converted": 1},
+        ],
     }  # fmt: skip
     told = SimpleNamespace(version="v", as_of=0, facts={"past": past})
-    found = composed(listed(["a", "b", "c"], ["A", "A", "B"]), [part(["a", "b", "c"])], bundle=told)
+    had = {10: {"A": Told(3, 1.0, 1)}, 8: {"A": Told(2, 0.75, 0), "B": Told(1, 0.1, 0)}}
+    found = composed(listed(["a", "b", "c"], ["A", "A", "B"]), [part(["a", "b", "c"])], bundle=told, delivered=had)
     first, second, third, _ = found.grades
     assert (first.leads, first.lowest, first.highest, first.promised) == (2, 0.25, 0.5, 0.75)
-    assert (first.past_leads, first.past_promised, first.past_converted) == (4, 1.5, 2)
-    assert (second.leads, second.past_leads, third.leads, third.lowest) == (1, 0, 0, None)
+    assert (first.judged, first.between, first.delivered) == (Told(4, 1.5, 2), (1.0, 3.0), Told(5, 1.75, 1))
+    assert (second.leads, second.judged.leads, third.leads, third.lowest) == (1, 0, 0, None)
+    # Of a moment for which a list was delivered, and of later ones, none is made up.
+    assert [(one.as_of, one.told, one.delivered) for one in found.past_lists] == [
+        (7, Told(2, 0.5, 1), False), (8, Told(2, 0.75, 0), True), (10, Told(3, 1.0, 1), True),
+    ]  # fmt: skip
     quality = found.quality
     assert (quality.horizon, quality.lists, quality.found, quality.found_by_recency) == ("30d", 3, 5, 2)
     assert (len(quality.tenths), quality.tenths[0].converted, quality.bins[0].high) == (10, 2, 0.4)

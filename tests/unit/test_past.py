@@ -15,7 +15,6 @@ from leadscore.model.calibrate import Calibrator
 from leadscore.scoring.past import tell_past
 from reference import past_reference as slow
 
-AS_IT_IS = Calibrator()
 # Few values, so that leads tie; short lists beside long ones.
 CHANCES = st.sampled_from([0.01, 0.1, 0.1, 0.3, 0.5, 0.9])
 LISTS = st.lists(st.lists(st.tuples(CHANCES, CHANCES, st.booleans()), min_size=8, max_size=33), max_size=4)
@@ -37,7 +36,7 @@ def cohort(lists, matured=True):
 
 
 def told(lists, capacity=None, **changes):
-    return tell_past([replace(cohort(lists), **changes)] if lists else [], AS_IT_IS, 1, capacity, seed=1)
+    return tell_past([replace(cohort(lists), **changes)] if lists else [], 1, capacity, seed=1)
 
 
 @given(lists=LISTS, capacity=st.none() | st.integers(0, 40))
@@ -62,9 +61,14 @@ def test_it_equals_the_slow_reference(lists, capacity):
         assert past["gain"][name][-1] == (1.0, 1.0)
     assert [[*part.values()] for part in past["tenths"]] == [pytest.approx(line) for line in slow.tenths(long)]
     lines = slow.grades(long, capacity)
-    assert {letter: [*line.values()] for letter, line in past["grades"].items()} == {
+    assert {letter: [*line.values()][:3] for letter, line in past["grades"].items()} == {
         letter: pytest.approx(line) for letter, line in lines.items()
     }
+    worked = [[day, *slow.grades([leads], capacity)["A"]] for day, leads in zip(at, long, strict=True)]
+    assert [[*one.values()] for one in past["worked_lists"]] == [pytest.approx(line) for line in worked]
+    for part in past["grades"].values():
+        low, high = part["between"]
+        assert 0 <= low <= high <= part["leads"]
 
 
 def test_nothing_is_told_before_a_list_of_ten_has_matured_with_a_conversion():
@@ -98,11 +102,32 @@ def test_bins_hold_what_was_promised_and_an_interval_over_draws_of_leads():
     assert json.loads(json.dumps(bins, allow_nan=False)) == bins
 
 
-def test_chances_are_told_as_they_are_calibrated():
+def test_a_list_is_calibrated_by_what_came_before_it_alone(monkeypatch):
     leads = [(place / 20, 0.5, place > 9) for place in range(1, 19)]
-    calibrator = Calibrator(1.2, 1.2, 0.3)
-    own = cohort([leads])
-    past = tell_past([own, replace(own, as_of=own.as_of + 7)], calibrator, 1, 5, seed=1)
-    expected = calibrator.apply(own.chances["model"][:, 1]).sum()
-    assert sum(part["promised"] for part in past["tenths"]) == pytest.approx(2 * expected)
-    assert (past["lists"], past["worked"], past["found"], past["until"]) == (2, 5, 10, 7)
+    weeks = [replace(cohort([leads]), as_of=np.full(len(leads), 7 * week)) for week in range(3)]
+    calibrators = [Calibrator(), Calibrator(1.2, 1.2, 0.3), Calibrator(0.8, 0.9, -0.2)]
+    monkeypatch.setattr("leadscore.scoring.past.choose_calibrator", lambda before: (calibrators[len(before)], {}))
+    past = tell_past(weeks, 1, 5, seed=1)
+    chances = weeks[0].chances["model"][:, 1]
+    expected = [np.sort(one.apply(chances))[-5:].sum() for one in calibrators]
+    assert [one["promised"] for one in past["worked_lists"]] == pytest.approx(expected)
+    assert sum(part["promised"] for part in past["tenths"]) == pytest.approx(
+        sum(one.apply(chances).sum() for one in calibrators)
+    )
+    assert (past["lists"], past["worked"], past["found"], past["until"]) == (3, 5, 15, 14)
+
+
+def test_what_came_has_an_interval_over_draws_of_leads():
+    chance = np.random.default_rng(2)
+    p = chance.uniform(0, 0.4, 2000)
+    leads = list(zip(p, p, chance.random(2000) < p, strict=True))
+    past = told([leads], capacity=300)
+    low, high = past["between"]
+    assert low < past["conversions"] < high
+    assert high - low == pytest.approx(2 * 1.645 * np.sqrt(2000 * 0.2 * 0.8), rel=0.3)
+    low, high = past["grades"]["A"]["between"]
+    assert low < past["grades"]["A"]["promised"] < high
+    # Promised is twice of what came: far outside.
+    worse = told([[(min(1, 2 * said), recency, hit) for said, recency, hit in leads]], capacity=300)
+    assert worse["grades"]["A"]["promised"] > worse["grades"]["A"]["between"][1]
+    assert json.loads(json.dumps(past, allow_nan=False))["grades"]["A"]["between"] == [low, high]

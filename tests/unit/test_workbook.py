@@ -18,6 +18,8 @@ import yaml
 from contents import AS_OF, HOSTILE, made_up
 from leadscore.delivery import workbook
 from leadscore.delivery.content import MOVES, Content
+from leadscore.delivery.sentences import basis, expected, kept, worth
+from leadscore.delivery.teller import Teller
 from leadscore.delivery.wording import Wording, _folder
 from leadscore.delivery.workbook import visible, write_workbook
 from leadscore.timeline import DAY
@@ -161,11 +163,21 @@ def test_what_changed_is_told_as_it_was_given(whole):
     }.items():  # fmt: skip
         assert values(told[words.say(title)]) == [getattr(one, field) for one in changes], field
     assert [cell.hyperlink is None for cell in told[words.say("lead")]] == [one.rank is None for one in changes]
-    tally = {
-        "en": "new in A: 10 · no longer on the list: 1",
-        "fr": "nouveau en A\xa0: 10 · n'est plus sur la liste\xa0: 1",
+    ways = {
+        "en": "moved, some in several ways: new in A 10 · improving 10 · no longer on the list 1.",
+        "fr": "façons\xa0: nouveau en A 10 · en hausse 10 · n'est plus sur la liste 1.",
     }
-    assert book.worksheets[1]["A2"].value == tally[content.language]
+    assert book.worksheets[1]["A2"].value.endswith(ways[content.language])
+    assert book.worksheets[1]["A2"].value.startswith("11 leads")
+
+
+def test_that_not_all_changes_are_told_is_said(tmp_path):
+    content = replace(made_up(), moved={"new_in_a": 900}, changed=1900)
+    told = read(content, tmp_path).worksheets[1]["A2"].value
+    assert told == (
+        "1,900 leads that have or had grade A or B have moved, some in several ways: new in A 900. The first 11 of "
+        "them are told here, the most telling ones."
+    )
 
 
 def test_the_figures_are_those_of_the_judged_lists(whole):
@@ -178,12 +190,22 @@ def test_the_figures_are_those_of_the_judged_lists(whole):
     assert values(tenths[words.say("found_so_far")])[1] == pytest.approx(210 / 368)
     assert values(bins[words.say("rate")]) == [one.happened for one in quality.bins]
     assert values(bins[words.say("high")]) == [one.high for one in quality.bins]
-    for title, field in {"lowest": "lowest", "promised": "promised", "past_converted": "past_converted"}.items():
-        assert values(grades[words.say(title)]) == [getattr(line, field) for line in content.grades]
-    assert values(grades[words.say("past_rate")])[0] == 28 / 200
+    for name in ("lowest", "promised"):
+        assert values(grades[words.say(name)]) == [getattr(line, name) for line in content.grades]
+    for kind in ("judged", "delivered"):
+        came, rate = (values(grades[words.say(f"of_{kind}", what=words.say(name))]) for name in ("converted", "rate"))
+        told = [getattr(line, kind) for line in content.grades]
+        assert came == [one.converted for one in told]
+        assert rate == pytest.approx([one.converted / one.leads for one in told])
+    past = table(sheet, words.say("list_day"))
+    assert values(past[words.say("converted")]) == [one.told.converted for one in content.past_lists]
+    assert [("(" in day) for day in values(past[words.say("list_day")])] == [
+        one.delivered for one in content.past_lists
+    ]
     drawn = [[book_cells(book, series.val.numRef.f) for series in chart.series] for chart in sheet._charts]
     assert drawn[0] == [values(tenths[words.say(title)]) for title in ("promised", "converted")]
     assert drawn[1][:2] == [values(bins[words.say(title)]) for title in ("chance_promised", "rate")]
+    assert drawn[2] == [values(past[words.say(title)]) for title in ("promised", "converted")]
 
 
 def book_cells(book, reference):
@@ -191,26 +213,13 @@ def book_cells(book, reference):
     return [cell.value for (cell,) in book[name][cells.replace("$", "")]]
 
 
-@pytest.mark.parametrize(
-    ("lists", "language", "told"),
-    [
-        (
-            12,
-            "en",
-            "Call the first 10 of a list, and you meet 4.5 of its 30.7 conversions; by recency, you would meet 1.2",
-        ),
-        (1, "en", "Call the first 10, and you meet 54 of 368 conversions; by recency, you would meet 15."),
-        (
-            12,
-            "fr",
-            "vous trouvez 4,5 de ses 30,7 conversions\u202f; en suivant la seule récence, vous en trouveriez 1,2",
-        ),
-    ],
-)
-def test_the_headline_counts_one_list_and_gives_means_of_several(tmp_path, lists, language, told):
-    content = made_up(language=language)
-    sheet = read(replace(content, quality=replace(content.quality, lists=lists)), tmp_path).worksheets[2]
-    assert told in sheet["A3"].value
+def test_past_lists_are_told_in_the_sentences_of_the_page(whole):
+    content, book = whole
+    told = [str(row[0].value) for row in book.worksheets[2].iter_rows()]
+    teller = Teller("workbook", content.language, content.time_zone)
+    assert told[2] == worth(content.quality, teller)
+    assert told[3] == f"{kept(content.quality, teller)} {basis(content.quality, teller)}"
+    assert any("; ".join(expected(content, teller)) in line for line in told)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +237,7 @@ def test_what_is_missing_is_said_plainly(tmp_path, language, missing, sheet, tol
     book = read(replace(made_up(language=language), **missing), tmp_path)
     assert len(book.worksheets) == 4
     assert any(told[language] in str(row[0].value) for row in book.worksheets[sheet].iter_rows())
-    assert len(table(book.worksheets[2], Wording("workbook", language).say("grade"))) == 9
+    assert len(table(book.worksheets[2], Wording("workbook", language).say("grade"))) == 13
 
 
 def test_an_empty_list_is_a_workbook_too(tmp_path):

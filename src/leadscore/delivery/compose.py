@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from leadscore.config import Config
 from leadscore.delivery.before import Before
-from leadscore.delivery.content import MOVES, Bin, Change, Content, GradeLine, Quality, Tenth
+from leadscore.delivery.content import MOVES, Bin, Change, Content, GradeLine, PastList, Quality, Tenth, Told
 from leadscore.delivery.files import Slot
 from leadscore.delivery.wording import Wording
 from leadscore.language import day
@@ -34,6 +35,7 @@ def compose(
     counts: Counts,
     before: Before | None,
     warnings: Sequence[str] = (),
+    delivered: Mapping[int, Mapping[str, Told]] | None = None,
 ) -> Content:
     """Put together what workbook, page and terminal show.
 
@@ -46,8 +48,12 @@ def compose(
         counts: Who is left out.
         before: The slot before; None without one.
         warnings: Sentences for the top.
+        delivered: What became of each grade of past slots whose ranking horizon has closed, by their moment.
     """
+    delivered = delivered or {}
     ids = table["lead_id"].to_pylist()
+    changes = _changes(config, table, parts, before) if before else []
+    counts_of = Counter(move for change in changes for move in change.moves)
     horizon, expires = config.horizon_names[config.rank_index], table["expires_at"].cast(pa.int64())
     return Content(
         project=config.project,
@@ -65,11 +71,14 @@ def compose(
         before=before.earlier.as_of if before else None,
         scores=table,
         panels=_panels(ids[: config.delivery.panels], parts),
-        changes=tuple(_changes(config, table, parts, before)) if before else (),
+        changes=tuple(changes[:MOST_CHANGES]),
+        moved={move: counts_of[move] for move in MOVES if counts_of[move]},
+        changed=len(changes),
         quality=_quality(bundle, horizon),
-        grades=tuple(_grades(bundle, table, f"p_{horizon}")),
+        grades=tuple(_grades(bundle, table, f"p_{horizon}", delivered)),
         shown={name: _shown(name, ids, parts) for name in config.delivery.columns},
         links=_links(config.delivery.record_url, ids),
+        past_lists=_past_lists(bundle, delivered),
         warnings=warnings,
     )
 
@@ -99,6 +108,7 @@ def _quality(bundle: Bundle, horizon: str) -> Quality | None:
     return Quality(
         horizon=horizon,
         **told,
+        between=tuple(past["between"]),
         found=past["found"],
         found_by_recency=past["found_by_recency"],
         tenths=tuple(Tenth(**part) for part in past["tenths"]),
@@ -107,22 +117,43 @@ def _quality(bundle: Bundle, horizon: str) -> Quality | None:
     )
 
 
-def _grades(bundle: Bundle, table: pa.Table, chance: str) -> Iterator[GradeLine]:
+def _grades(
+    bundle: Bundle, table: pa.Table, chance: str, delivered: Mapping[int, Mapping[str, Told]]
+) -> Iterator[GradeLine]:
     past: Mapping[str, Any] = (bundle.facts.get("past") or {}).get("grades", {})
     grade, chances = np.array(table["grade"].to_pylist(), dtype=str), table[chance].to_numpy()
     for letter in "ABCD":
-        own, then = chances[grade == letter], past.get(letter, {"leads": 0, "promised": 0.0, "converted": 0})
-        lowest, highest = (float(own.min()), float(own.max())) if len(own) else (None, None)
+        own = chances[grade == letter]
+        had = [graded[letter] for graded in delivered.values() if letter in graded]
         yield GradeLine(
-            letter, len(own), lowest, highest, float(own.sum()), then["leads"], then["promised"], then["converted"]
+            letter,
+            len(own),
+            lowest=float(own.min()) if len(own) else None,
+            highest=float(own.max()) if len(own) else None,
+            promised=float(own.sum()),
+            judged=_told(past[letter]) if past else Told(),
+            delivered=Told(*(sum(getattr(one, name) for one in had) for name in ("leads", "promised", "converted"))),
+            between=tuple(past[letter]["between"]) if past else (0.0, 0.0),
         )
+
+
+def _told(facts: Mapping[str, Any]) -> Told:
+    return Told(facts["leads"], facts["promised"], facts["converted"])
+
+
+def _past_lists(bundle: Bundle, delivered: Mapping[int, Mapping[str, Told]]) -> tuple[PastList, ...]:
+    """List what became of grade A, list by list; a list that people had counts, not the one made up for its moment."""
+    past: Mapping[str, Any] = bundle.facts.get("past") or {}
+    had = [PastList(moment, graded.get("A", Told()), delivered=True) for moment, graded in sorted(delivered.items())]
+    judged = [PastList(one["as_of"], _told(one)) for one in past.get("worked_lists", ())]
+    return (*(one for one in judged if not had or one.as_of < had[0].as_of), *had)
 
 
 # ---- what changed ------------------------------------------------------------------------------------------------
 
 
 def _changes(config: Config, table: pa.Table, parts: Sequence[Scored], before: Before) -> list[Change]:
-    """List who moved, the most telling first, then by rank."""
+    """List who moved, of those that have or had A or B: the most telling first, then by rank."""
     told = {
         name: {lead: getattr(part, name)[row] for part in parts for row, lead in enumerate(part.lead_id)}
         for name in ("fresh", "late", "cold", "shift", "moved")
@@ -139,7 +170,7 @@ def _changes(config: Config, table: pa.Table, parts: Sequence[Scored], before: B
             found.append(Change(lead, moves, rank, grade, score, *then, why))
     found += _left(words, parts, before)
     found.sort(key=lambda change: (MOVES.index(change.moves[0]), change.rank or change.rank_before or 0))
-    return found[:MOST_CHANGES]
+    return found
 
 
 def _moves(before: Before, lead: str, grade: str, trend: str, *, cold: bool) -> tuple[str, ...]:

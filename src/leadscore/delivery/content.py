@@ -11,7 +11,9 @@ from leadscore.language import Language
 from leadscore.scoring.panel import Panel, Touch
 from leadscore.scoring.reasons import Reason
 
-__all__ = ["MOVES", "Bin", "Change", "Content", "GradeLine", "Panel", "Quality", "Reason", "Tenth", "Touch"]
+__all__ = [
+    "MOVES", "Bin", "Change", "Content", "GradeLine", "Panel", "PastList", "Quality", "Reason", "Tenth", "Told", "Touch"
+]  # fmt: skip
 
 MOVES = ("new_in_a", "fell_out_of_a", "went_cold", "improving", "declining", "new", "gone")
 """What may have become of a lead since the slot before, the most telling first."""
@@ -41,6 +43,30 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Told:
+    """Leads of past lists whose horizon has closed: how many, what was promised of them, who converted."""
+
+    leads: int = 0
+    promised: float = 0.0
+    converted: int = 0
+
+
+@dataclass(frozen=True)
+class PastList:
+    """Grade A of one past list whose horizon has closed.
+
+    Attributes:
+        as_of: Its moment.
+        told: What was promised of its A, and what came.
+        delivered: Whether people had it; else it was made afterwards, by a model that had not seen what followed.
+    """
+
+    as_of: int
+    told: Told
+    delivered: bool = False
+
+
+@dataclass(frozen=True)
 class GradeLine:
     """A grade: its cut in this list, and what it was worth.
 
@@ -49,7 +75,9 @@ class GradeLine:
         leads: How many now.
         lowest, highest: Chances at the ranking horizon in this list; None for a grade nobody has.
         promised: Their sum.
-        past_leads, past_promised, past_converted: The same grade in lists whose horizon has closed.
+        judged: The same grade in the lists on which models were judged.
+        delivered: The same grade in lists that people had, as far as their horizon has closed.
+        between: 90 % interval of `judged.converted`, leads or accounts drawn anew.
     """
 
     grade: str
@@ -57,9 +85,9 @@ class GradeLine:
     lowest: float | None
     highest: float | None
     promised: float
-    past_leads: int
-    past_promised: float
-    past_converted: int
+    judged: Told = Told()
+    delivered: Told = Told()
+    between: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,7 @@ class Quality:
         since, until: Moments of the first and the last judged list.
         lists: How many; a lead may stand on several.
         leads, conversions: Over all of them.
+        between: 90 % interval of `conversions`, leads or accounts drawn anew.
         worked: How many leads a list's team works: the capacity.
         found, found_by_recency: Of `conversions`, how many stood among the first `worked` of their lists, by the model
             and by the time since the last interaction alone.
@@ -106,12 +135,18 @@ class Quality:
     lists: int
     leads: int
     conversions: int
+    between: tuple[float, float]
     worked: int
     found: int
     found_by_recency: int
     tenths: Sequence[Tenth]
     gain: Mapping[str, Sequence[tuple[float, float]]]
     bins: Sequence[Bin]
+
+    @property
+    def promised(self) -> float:
+        """How many of `leads` were expected to convert."""
+        return sum(tenth.promised for tenth in self.tenths)
 
 
 @dataclass(frozen=True)
@@ -136,9 +171,12 @@ class Content:
         shown: More columns of text asked for (`delivery.columns`), by name, one value per row of `scores`.
         links: Address of each row's record in the CRM (`delivery.record_url`); empty when not configured.
         panels: Of the first leads of the list, by `lead_id`.
-        changes: What is worth telling, by importance.
+        changes: What is worth telling of leads that have or had A or B, by importance; of very many the first.
+        moved: How many leads have moved in each way, of all that are worth telling; by MOVES, without those nobody did.
+        changed: How many leads these are.
         quality: None where the past was too short to judge.
         grades: A to D.
+        past_lists: Grade A of past lists, oldest first; from the first delivered one on, only delivered ones.
         warnings: What the reader should know first, in sentences.
     """
 
@@ -162,4 +200,7 @@ class Content:
     grades: Sequence[GradeLine]
     shown: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     links: Sequence[str] = ()
+    past_lists: Sequence[PastList] = ()
+    moved: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
     warnings: Sequence[str] = ()

@@ -56,9 +56,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the good slots of an output folder with their manifests, oldest first."""
-    for folder in sorted(path for path in out.glob("*Z-*") if path.is_dir() and not path.is_symlink()):
+def slots(out: Path, until: int, most: int | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the good slots of an output folder up to a moment with their manifests, oldest first.
+
+    With `most` only so many are looked at, the newest.
+    """
+    beyond = Slot("", until, "~").name  # after all fingerprints
+    names = sorted(path.name for path in out.glob("*Z-*") if path.is_dir() and not path.is_symlink())
+    for name in [name for name in names if name < beyond][-most if most else None :]:
+        folder = out / name
         manifest = read_manifest(folder)
         if manifest is not None:
             yield folder, manifest

@@ -25,7 +25,7 @@ class Wording:
     language: Language
 
     def say(self, key: str, count: float | None = None, /, **values: object) -> str:
-        """Say a sentence, with its values in it; `{n}` is the count, written as the language does.
+        """Say a sentence, with its values in it; `{n}` is the count, as the language writes it where it is not given.
 
         Args:
             key: In the place's file, or in `common.yaml`.
@@ -38,7 +38,7 @@ class Wording:
         forms = _texts(self.place)[key] if key in _texts(self.place) else _texts("common")[key]
         text = choose(forms[self.language], count or 0, self.language)
         told = {} if count is None else {"n": number(float(count), self.language)}
-        return text.format(**told, **values)
+        return text.format(**{**told, **values})
 
 
 def places() -> list[str]:

@@ -20,13 +20,13 @@ from zoneinfo import ZoneInfo
 from xlsxwriter import Workbook  # type: ignore[import-untyped] # it has hints, but does not say so
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
-from leadscore.delivery.content import MOVES, Change, Content, Quality
-from leadscore.delivery.wording import Wording
-from leadscore.features.catalogue import span
-from leadscore.language import day, minute, number, percent
+from leadscore.delivery.content import Change, Content, Quality, Told
+from leadscore.delivery.sentences import basis, changed, expected, kept, listed, worth
+from leadscore.delivery.teller import Teller
+from leadscore.language import percent
 from leadscore.scoring.grade import TREND_STEP
 from leadscore.scoring.score import N_REASONS
-from leadscore.timeline import Duration, to_datetime
+from leadscore.timeline import to_datetime
 
 Cell = str | float | datetime | None
 
@@ -120,39 +120,23 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _Book:
-    """An open workbook: the file, its words, and the styles of its cells by name."""
+class _Book(Teller):
+    """An open workbook, and what it says: the file, and the styles of its cells by name."""
 
     file: Any
     content: Content
-    words: Wording
     styles: Mapping[str, Any]
-
-    def say(self, key: str, count: float | None = None, /, **values: object) -> str:
-        return self.words.say(key, count, **values)
-
-    def number(self, value: float, digits: int = 0) -> str:
-        return number(float(value), self.content.language, digits)
-
-    def day(self, moment: int) -> str:
-        return day(moment, self.content.language, self.content.time_zone)
-
-    def minute(self, moment: int) -> str:
-        return minute(moment, self.content.language, self.content.time_zone)
 
     def leads(self, count: int) -> str:
         return self.say("leads", count)
 
     def local(self, moment: int) -> datetime:
-        return _local(moment, self.content.time_zone)
+        return _local(moment, self.time_zone)
 
     @property
-    def span(self) -> str:
+    def within(self) -> str:
         """The ranking horizon in words."""
-        return self.length(self.content.ranked_by)
-
-    def length(self, horizon: str) -> str:
-        return span(Duration.parse(horizon).microseconds, self.content.language)
+        return self.span(self.content.ranked_by)
 
     def title(self) -> str:
         return self.say("title", project=self.content.project, moment=self.minute(self.content.as_of))
@@ -200,10 +184,10 @@ def visible(text: str) -> str:
 def _open(content: Content, path: Path) -> _Book:
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     file = Workbook(str(path), plain)
-    words = Wording("workbook", content.language)
+    words = Teller("workbook", content.language, content.time_zone)
     own = {name: {"num_format": words.say(f"as_{name}") + _ROOM} for name in ("percent", "moment", "lift")}
     styles = {name: file.add_format({**look, **own.get(name, {})}) for name, look in _STYLES.items()}
-    book = _Book(file, content, words, styles)
+    book = _Book("workbook", content.language, content.time_zone, file, content, styles)
     # The moment of the list, not of writing: the same list is the same file.
     file.set_properties({"title": visible(book.title()), "created": to_datetime(content.as_of).replace(tzinfo=None)})
     return book
@@ -262,7 +246,7 @@ def _how_ready(book: _Book) -> Iterator[_Column]:
     about = say("about_grade", worked=book.leads(content.capacity))
     yield _Column(say("grade"), _values(book, "grade"), 8, about=about, shades=_GRADES)
     yield _Column(say("score"), _values(book, "score"), 9, "score", say("about_score"))
-    chance, told = say("chance", span=book.span), say("about_chance", span=book.span)
+    chance, told = say("chance", span=book.within), say("about_chance", span=book.within)
     yield _Column(chance, _values(book, f"p_{content.ranked_by}"), 12, "percent", told)
     yield _Column(say("between"), _values(book, "p_lo"), 9, "percent", say("about_between"))
     yield _Column(say("and"), _values(book, "p_hi"), 9, "percent", say("about_and"))
@@ -297,20 +281,9 @@ def _write_changes(book: _Book) -> None:
     if not content.changes:
         _say_first(book, sheet, title, book.say("changed_nothing"))
         return
-    top, columns = _say_first(book, sheet, title, _tally(book)), _change_columns(book)
+    top, columns = _say_first(book, sheet, title, " ".join(changed(book.content, book))), _change_columns(book)
     _write_table(book, sheet, top, columns, spare=1)
     _work_on(sheet, top, columns)
-
-
-def _tally(book: _Book) -> str:
-    """Count the changes by what is most telling of each."""
-    counts = Counter(change.moves[0] for change in book.content.changes)
-    told = [
-        book.say("changed_tally", what=book.say(f"move_{move}"), count=book.number(counts[move]))
-        for move in MOVES
-        if counts[move]
-    ]
-    return " · ".join(told)
 
 
 def _change_columns(book: _Book) -> list[_Column]:
@@ -353,36 +326,15 @@ def _write_quality(book: _Book) -> None:
     _put(book, sheet, 0, 0, book.say("quality_title"), "title")
     quality = book.content.quality
     if quality is None:
-        row = _say_wide(book, sheet, 2, book.say("no_quality", span=book.span), "headline")
+        row = _say_wide(book, sheet, 2, book.say("no_quality", span=book.within), "headline")
     else:
-        row = _say_wide(book, sheet, 2, _headline(book, quality), "headline")
-        row = _say_wide(book, sheet, row, _basis(book, quality))
-        row = _say_wide(book, sheet, row, book.say("terms", span=book.length(quality.horizon)))
+        row = _say_wide(book, sheet, 2, worth(quality, book), "headline")
+        row = _say_wide(book, sheet, row, f"{kept(quality, book)} {basis(quality, book)}")
         row = _write_tenths(book, sheet, row + 1, quality)
         row = _write_bins(book, sheet, row + 1, quality)
-    _write_part(book, sheet, row + 1, "grades", _about_grades(book), _grade_columns(book))
-
-
-def _headline(book: _Book, quality: Quality) -> str:
-    """Say what the first leads of a list held: what was counted on one list, the means of several."""
-    key, digits = ("headline", 0) if quality.lists == 1 else ("headline_mean", 1)
-    counts = {"found": quality.found, "conversions": quality.conversions, "recency": quality.found_by_recency}
-    told = {name: book.number(count / quality.lists, digits) for name, count in counts.items()}
-    return book.say(key, worked=book.number(quality.worked), **told)
-
-
-def _basis(book: _Book, quality: Quality) -> str:
-    return book.say(
-        "basis",
-        quality.lists,
-        since=book.day(quality.since),
-        until=book.day(quality.until),
-        leads=book.leads(quality.leads),
-        found=book.number(quality.found),
-        conversions=book.number(quality.conversions),
-        worked=book.number(quality.worked),
-        recency=book.number(quality.found_by_recency),
-    )
+    row = _write_grades(book, sheet, row + 1)
+    if book.content.past_lists:
+        _write_past_lists(book, sheet, row + 1)
 
 
 def _write_tenths(book: _Book, sheet: Any, row: int, quality: Quality) -> int:
@@ -409,10 +361,8 @@ def _tenth_columns(book: _Book, quality: Quality) -> list[_Column]:
 
 
 def _write_bins(book: _Book, sheet: Any, row: int, quality: Quality) -> int:
-    promised = book.number(sum(tenth.promised for tenth in quality.tenths))
-    text = book.say("bins_text", promised=promised, conversions=book.number(quality.conversions))
     columns = _bin_columns(book, quality)
-    top, end = _write_part(book, sheet, row, "bins", text, columns)
+    top, end = _write_part(book, sheet, row, "bins", book.say("bins_text"), columns)
     return max(end, _draw(book, sheet, top, columns, book.say("rate"), (0, 1), (2, 3)))
 
 
@@ -427,25 +377,46 @@ def _bin_columns(book: _Book, quality: Quality) -> list[_Column]:
     ]
 
 
-def _about_grades(book: _Book) -> str:
-    past = any(line.past_leads for line in book.content.grades)
-    return book.say("grades_text" if past else "grades_no_past", span=book.span)
-
-
-def _grade_columns(book: _Book) -> list[_Column]:
+def _write_grades(book: _Book, sheet: Any, row: int) -> int:
     """Set the cut-offs of this list beside what the grades were worth in lists of the past."""
     say, lines = book.say, book.content.grades
-    rates = [_share(line.past_converted, line.past_leads) for line in lines]
-    return [
+    columns = [
         _Column(say("grade"), [line.grade for line in lines], shades=_GRADES),
         _Column(say("leads_title"), [line.leads for line in lines], style="number"),
         _Column(say("lowest"), [line.lowest for line in lines], style="percent"),
         _Column(say("highest"), [line.highest for line in lines], style="percent"),
         _Column(say("promised"), [line.promised for line in lines], style="decimal"),
-        _Column(say("past_leads"), [line.past_leads for line in lines], style="number"),
-        _Column(say("past_promised"), [line.past_promised for line in lines], style="decimal"),
-        _Column(say("past_converted"), [line.past_converted for line in lines], style="number"),
-        _Column(say("past_rate"), rates, style="percent"),
+    ]
+    for kind in ("judged", "delivered"):
+        past = [getattr(line, kind) for line in lines]
+        if any(told.leads for told in past):
+            columns += _past_columns(book, past, f"of_{kind}")
+    text = say("grades_text" if len(columns) > 5 else "grades_no_past", span=book.within)  # noqa: PLR2004 - those above
+    expects = [f"A: {'; '.join(expected(book.content, book))}."] if book.content.past_lists else []
+    _, end = _write_part(book, sheet, row, "grades", " ".join([text, *expects]), columns)
+    return end
+
+
+def _write_past_lists(book: _Book, sheet: Any, row: int) -> None:
+    lists = book.content.past_lists
+    day = _Column(book.say("list_day"), [listed(one, book) for one in lists])
+    columns = [day, *_past_columns(book, [one.told for one in lists])]
+    text = book.say("worked_lists_more", span=book.within)
+    top, _ = _write_part(book, sheet, row, "worked_lists", text, columns)
+    _draw(book, sheet, top, columns, book.say("conversions"), (2, 3))
+
+
+def _past_columns(book: _Book, past: Sequence[Told], whose: str = "") -> list[_Column]:
+    """Make the columns of what became of past lists; `whose` names the group they belong to."""
+    titles = {name: book.say(name) for name in ("leads_title", "promised", "converted", "rate")}
+    if whose:
+        titles = {name: book.say(whose, what=title) for name, title in titles.items()}
+    rates = [_share(told.converted, told.leads) for told in past]
+    return [
+        _Column(titles["leads_title"], [told.leads for told in past], style="number"),
+        _Column(titles["promised"], [told.promised for told in past], style="decimal"),
+        _Column(titles["converted"], [told.converted for told in past], style="number"),
+        _Column(titles["rate"], rates, style="percent"),
     ]
 
 

@@ -10,7 +10,7 @@ Each horizon is learned apart from the others, so nothing keeps a baseline's cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from leadscore.labels import Flags, Labels
 from leadscore.model.base import Floats, fit_base
 from leadscore.timeline import DAY
 
+RECENCY = "recency"
 _MONTH = 30 * DAY
 _TERMS = 5
 _MOST_POINTS = 10  # of the best kind
@@ -90,19 +91,22 @@ def _log_rfm(view: View) -> Matrix:
     return logged
 
 
-def fit_predict_all(lesson: Lesson, simple: Matrix, matrix: Matrix) -> dict[str, Floats]:
-    """Fit every baseline and predict.
+def fit_predict_all(
+    lesson: Lesson, simple: Matrix, matrix: Matrix, names: Sequence[str] | None = None
+) -> dict[str, Floats]:
+    """Fit every baseline, or some, and predict.
 
     Args:
         lesson: What to learn from.
         simple: What `inputs` gives, of the snapshots asked about.
         matrix: Every feature of theirs.
+        names: Which; all when not given.
 
     Returns:
         By name, in the order of NAMES: chances, one row per snapshot asked about, one column per horizon. A horizon
         with too little to learn from has a constant chance: (conversions + 1/2) / (rows + 1), Jeffreys' estimate.
     """
-    return {name: baseline(lesson, simple, matrix) for name, baseline in _BASELINES.items()}
+    return {name: _BASELINES[name](lesson, simple, matrix) for name in names or NAMES}
 
 
 def _recency(lesson: Lesson, simple: Matrix, _: Matrix) -> Floats:
@@ -204,7 +208,7 @@ def _lightgbm(lesson: Lesson, _: Matrix, matrix: Matrix) -> Floats:
 
 
 _BASELINES: Mapping[str, Callable[[Lesson, Matrix, Matrix], Floats]] = {
-    "recency": _recency,
+    RECENCY: _recency,
     "rfm_logit": _rfm_logit,
     "points": _points,
     "logit_all": _logit_all,

@@ -17,7 +17,7 @@ from leadscore.history import NEVER
 from leadscore.model import train
 from leadscore.model.backtest import Cohort, paired_log_loss, summarise
 from leadscore.model.base import Floats
-from leadscore.model.baselines import fit_predict_all
+from leadscore.model.baselines import RECENCY, fit_predict_all
 from leadscore.model.bundle import Bundle
 from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.certainty import (
@@ -34,7 +34,7 @@ from leadscore.model.fitted import Fitted
 from leadscore.model.guard import Evidence, Leak, examine, inspect_bucket
 from leadscore.model.importance import Late, draw_sample
 from leadscore.model.shape import SHAPES, Shape
-from leadscore.model.split import Split, rolling_origins
+from leadscore.model.split import Split, last_closed, rolling_origins
 from leadscore.model.train import Bucket, Examples, Thinning
 from leadscore.model.warmth import learn_warmth
 from leadscore.timeline import Moments, grid_before, parse_moment, show_moment
@@ -214,10 +214,37 @@ def configured_splits(config: Config, as_of: int) -> tuple[Split, ...]:
     return tuple(Split(origin, origin + after[origin + after < as_of]) for origin in origins if origin < as_of)
 
 
-def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> Cohort:
+def judge_newest(read: Reader, config: Config, judged: Sequence[Cohort], as_of: int, shape: Shape) -> Cohort | None:
+    """Judge the newest lists whose ranking horizon has closed, though longer ones have not: the model and recency.
+
+    There are as many as an origin before them has, none of them among the judged; None where there is no room, or
+    nobody to judge by.
+    """
+    newest = max((int(cohort.as_of.max()) for cohort in judged), default=as_of)
+    lists = max((len(np.unique(cohort.as_of)) for cohort in judged), default=0)
+    closes = config.horizons[config.rank_index].microseconds + config.outcomes.known_within.microseconds
+    split = last_closed(newest, as_of, config.snapshots.spacing.microseconds, closes, lists)
+    if split is None:
+        return None
+    try:
+        cohort = judge_origin(read, config, split, as_of, (shape,), (RECENCY,))
+    except DataError:
+        return None
+    return in_shape(cohort, shape)
+
+
+def judge_origin(
+    read: Reader,
+    config: Config,
+    split: Split,
+    seen_from: int,
+    shapes: Sequence[Shape] | None = None,
+    baselines: Sequence[str] | None = None,
+) -> Cohort:
     """Train at an origin as a team would have then, and let time judge.
 
-    The model is there once for each shape its curve may have, by the name of the shape (see `in_shape`).
+    The model is there once for each shape its curve may have, or for some, by the name of the shape (see `in_shape`);
+    baselines are all there are, or some.
 
     Raises:
         DataError: there was too little to learn from then, or nobody to be judged by after it.
@@ -228,10 +255,11 @@ def judge_origin(read: Reader, config: Config, split: Split, seen_from: int) -> 
     cohort = train.assemble(buckets, gathered.vocabulary, config, split.moments, seen_from)
     if not len(cohort):
         raise DataError(f"Nobody to be judged by: no lead was at risk in the cohort after {show_moment(split.origin)}.")
-    bundles = {shape: draft(config, split.origin, fit(gathered, config, shape)) for shape in configured_shapes(config)}
+    shapes = shapes or configured_shapes(config)
+    bundles = {shape: draft(config, split.origin, fit(gathered, config, shape)) for shape in shapes}
     chances: dict[str, Floats] = {shape: bundle.readiness(cohort.matrix) for shape, bundle in bundles.items()}
     lesson = train.lesson(gathered.examples, gathered.vocabulary, config.model, config.seed)
-    chances |= fit_predict_all(lesson, cohort.simple, cohort.matrix)
+    chances |= fit_predict_all(lesson, cohort.simple, cohort.matrix, baselines)
     labelled = cohort.labels.by_horizon, cohort.labels.matured
     return Cohort(
         split.origin,

@@ -40,3 +40,22 @@ def rolling_origins(first: int, as_of: int, spacing: int, longest: int, number: 
     number = min(number, usable // (2 * length))
     starts = [newest - (number - k) * length * spacing + spacing for k in range(number)]
     return tuple(Split(start, start + spacing * np.arange(length, dtype=np.int64)) for start in starts)
+
+
+def last_closed(after: int, as_of: int, spacing: int, closes: int, length: int) -> Split | None:
+    """Take the newest moments whose horizon has closed at `as_of`, of the same grid: what came of them is the news.
+
+    Args:
+        after: No moment is at or before it.
+        as_of: The moment we look from.
+        spacing: Of the snapshot grid.
+        closes: How long after a moment its outcomes are known.
+        length: How many moments at most.
+
+    Returns:
+        An origin with these as its cohort; None where there is no such moment.
+    """
+    newest = as_of - (closes + spacing - 1) // spacing * spacing
+    moments = newest - spacing * np.arange(length - 1, -1, -1, dtype=np.int64)
+    moments = moments[moments > after]
+    return Split(int(moments[0]), moments) if len(moments) else None

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 
 from leadscore.labels import Flags
 from leadscore.model.backtest import DRAWS, MODEL, Cohort
 from leadscore.model.base import Floats
-from leadscore.model.calibrate import Calibrator
-from leadscore.model.resample import draw_leads, draw_means, number_leads
-from leadscore.scoring.grade import Ints, grades, slots_for
+from leadscore.model.baselines import RECENCY
+from leadscore.model.calibrate import choose_calibrator
+from leadscore.model.resample import Drawn, Places, draw_leads, draw_means, number_leads
+from leadscore.scoring.grade import grades, slots_for
 
-RECENCY, IDEAL = "recency", "ideal"
+IDEAL = "ideal"
 GRADES = "ABCD"
+Letters = npt.NDArray[np.str_]
 _PARTS = 10
 _SHARES = np.linspace(0, 1, 41)
 _LEAST = 10
@@ -43,37 +46,51 @@ class _List:
         counts: Floats = np.append(0.0, np.cumsum(self.hits[order]))
         return counts
 
+    def graded(self, capacity: int | None) -> Letters:
+        """Return the grade of each lead, as of a list made then."""
+        letters = np.empty(len(self.hits), dtype="<U1")
+        letters[np.argsort(-self.chance, kind="stable")] = grades(len(self.hits), capacity)
+        return letters
 
-def tell_past(
-    cohorts: Sequence[Cohort], calibrator: Calibrator, horizon: int, capacity: int | None, seed: int
-) -> dict[str, Any]:
+
+def tell_past(cohorts: Sequence[Cohort], horizon: int, capacity: int | None, seed: int) -> dict[str, Any]:
     """Tell how lists made at the moments of the cohorts turned out, at the ranking horizon.
 
-    Each was ranked by a model that had not seen it, and graded as today's list is. Leads of all lists are added up; a
-    lead may stand on several, so intervals are of draws of leads, or of accounts where there are any.
+    Each was ranked by a model that had not seen it, calibrated by the cohorts before its own alone, and graded as
+    today's list is. Leads of all lists are added up; a lead may stand on several, so intervals are of draws of leads,
+    or of accounts where there are any.
 
     Args:
-        cohorts: Judged at rolling origins.
-        calibrator: Applied to what was said.
+        cohorts: Judged at rolling origins, oldest first.
         horizon: Which horizon.
         capacity: How many leads the team works; a tenth of each list when None.
         seed: Settles the draws.
 
     Returns:
-        What JSON can hold, named as `delivery.content.Quality`, and `grades`: leads, promised and converted of each
-        grade. Empty without a list of ten leads and a conversion.
+        What JSON can hold, named as `delivery.content.Quality`; `grades`: leads, promised and converted of each grade,
+        and `between`, the 90 % interval of the latter; `worked_lists`: the same of grade A, list by list. Empty without
+        a list of ten leads and a conversion.
     """
-    lists = [own for cohort in cohorts for own in _lists(cohort, calibrator, horizon)]
+    before = [choose_calibrator(cohorts[:number])[0] for number in range(len(cohorts))]
+    lists = [
+        own
+        for cohort, calibrator in zip(cohorts, before, strict=True)
+        for own in _lists(cohort, calibrator.apply(cohort.chances[MODEL][:, horizon]), horizon)
+    ]
     total = sum(int(own.hits.sum()) for own in lists)
     if not total:
         return {}
     worked = [slots_for(len(own.hits), capacity) for own in lists]
+    letters = [own.graded(capacity) for own in lists]
+    members = np.column_stack([np.concatenate(letters) == letter for letter in GRADES])
+    drawn = _Drawn.of(lists, seed)
     return {
         "since": min(own.as_of for own in lists),
         "until": max(own.as_of for own in lists),
         "lists": len(lists),
         "leads": sum(len(own.hits) for own in lists),
         "conversions": total,
+        "between": _counts(drawn, np.ones((len(members), 1)))[0],
         "worked": round(sum(worked) / len(worked)),
         "found": _met(lists, worked, [own.chance for own in lists]),
         "found_by_recency": _met(lists, worked, [own.by_recency for own in lists]),
@@ -83,13 +100,13 @@ def tell_past(
             RECENCY: _gain(lists, [own.by_recency for own in lists]),
             IDEAL: _gain(lists, [own.hits.astype(np.float64) for own in lists]),
         },
-        "bins": _bins(lists, seed),
-        "grades": _graded(lists, capacity),
+        "bins": _bins(drawn),
+        "grades": _graded(drawn, members),
+        "worked_lists": [_worked(own, own_letters == "A") for own, own_letters in zip(lists, letters, strict=True)],
     }
 
 
-def _lists(cohort: Cohort, calibrator: Calibrator, horizon: int) -> Iterator[_List]:
-    chance = calibrator.apply(cohort.chances[MODEL][:, horizon])
+def _lists(cohort: Cohort, chance: Floats, horizon: int) -> Iterator[_List]:
     drawn = np.array(cohort.units, dtype=object)
     for moment in np.unique(cohort.as_of).tolist():
         rows = np.flatnonzero((cohort.as_of == moment) & cohort.matured[:, horizon])
@@ -119,27 +136,51 @@ def _gain(lists: Sequence[_List], scores: Sequence[Floats]) -> list[tuple[float,
     return list(zip(_SHARES.tolist(), (found / found[-1]).tolist(), strict=True))
 
 
-def _bins(lists: Sequence[_List], seed: int) -> list[dict[str, float]]:
-    """Return bins of equal size by chance: what was promised, what happened, and its interval over draws.
+@dataclass(frozen=True)
+class _Drawn:
+    """The leads of all lists, one row each, and how often each draw takes whom."""
 
-    Where nobody converted it ends at the 95th percentile of Jeffreys' posterior for so many leads.
-    """
-    chance, hits = (np.concatenate([getattr(own, name) for own in lists]) for name in ("chance", "hits"))
-    number, (who,) = number_leads([[unit for own in lists for unit in own.unit]])
+    chance: Floats
+    hits: Flags
+    who: Places
+    draws: Drawn
+
+    @classmethod
+    def of(cls, lists: Sequence[_List], seed: int) -> _Drawn:
+        """Put the lists together, and draw."""
+        chance, hits = (np.concatenate([getattr(own, name) for own in lists]) for name in ("chance", "hits"))
+        number, (who,) = number_leads([[unit for own in lists for unit in own.unit]])
+        return cls(chance, hits, who, draw_leads(number, DRAWS, seed))
+
+    def rates(self, members: Floats) -> tuple[Floats, Floats]:
+        """Return the 90 % interval of the rate of each part, a column of `members` each.
+
+        Where nobody converted it ends at the 95th percentile of Jeffreys' posterior for so many leads; without a lead
+        it is NaN.
+        """
+        drawn = draw_means([self.who], [members * self.hits[:, None]], [members], self.draws)
+        low, high = np.full((2, members.shape[1]), np.nan)
+        for part in np.flatnonzero(members.any(axis=0)).tolist():
+            rows = members[:, part] > 0
+            low[part], high[part] = np.nanpercentile(drawn[:, part], [5, 95])
+            if not self.hits[rows].any():  # draws of nothing are nothing; so many leads cannot rule out a small rate
+                high[part] = betaincinv(0.5, len(np.unique(self.who[rows])) + 0.5, 0.95)
+        return low, high
+
+
+def _bins(leads: _Drawn) -> list[dict[str, float]]:
+    """Return bins of equal size by chance: what was promised, what happened, and its interval."""
+    chance = leads.chance
     rows = [part for part in np.array_split(np.argsort(chance, kind="stable"), _PARTS) if len(part)]
-    member = np.zeros((len(chance), len(rows)))
+    members = np.zeros((len(chance), len(rows)))
     for place, part in enumerate(rows):
-        member[part, place] = 1.0
-    drawn = draw_means([who], [member * hits[:, None]], [member], draw_leads(number, DRAWS, seed))
-    low, high = np.nanpercentile(drawn, [5, 95], axis=0)
-    for place, part in enumerate(rows):
-        if not hits[part].any():  # draws of nothing are nothing; so many leads cannot rule out a small rate
-            high[place] = betaincinv(0.5, len(np.unique(who[part])) + 0.5, 0.95)
+        members[part, place] = 1.0
+    low, high = leads.rates(members)
     return [
         {
             "leads": len(part),
             "promised": float(chance[part].mean()),
-            "happened": float(hits[part].mean()),
+            "happened": float(leads.hits[part].mean()),
             "low": float(low[place]),
             "high": float(high[place]),
         }
@@ -147,15 +188,23 @@ def _bins(lists: Sequence[_List], seed: int) -> list[dict[str, float]]:
     ]
 
 
-def _graded(lists: Sequence[_List], capacity: int | None) -> dict[str, dict[str, float]]:
-    told = {letter: np.zeros(3) for letter in GRADES}
-    for own in lists:
-        order: Ints = np.argsort(-own.chance, kind="stable")
-        letters = np.array(grades(len(order), capacity))
-        for letter in told:
-            rows = order[letters == letter]
-            told[letter] += len(rows), own.chance[rows].sum(), own.hits[rows].sum()
+def _graded(leads: _Drawn, members: Flags) -> dict[str, dict[str, Any]]:
+    between = _counts(leads, members.astype(np.float64))
     return {
-        letter: {"leads": int(n), "promised": float(promised), "converted": int(hits)}
-        for letter, (n, promised, hits) in told.items()
+        letter: {**_count(leads.chance[rows], leads.hits[rows]), "between": between[place]}
+        for place, (letter, rows) in enumerate(zip(GRADES, members.T, strict=True))
     }
+
+
+def _counts(leads: _Drawn, members: Floats) -> list[tuple[float, float]]:
+    """Return the 90 % interval of how many of each part convert; nobody of a part without leads does."""
+    low, high = (np.nan_to_num(rate) * members.sum(axis=0) for rate in leads.rates(members))
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _worked(own: _List, rows: Flags) -> dict[str, float]:
+    return {"as_of": own.as_of, **_count(own.chance[rows], own.hits[rows])}
+
+
+def _count(chance: Floats, hits: Flags) -> dict[str, float]:
+    return {"leads": len(hits), "promised": float(chance.sum()), "converted": int(hits.sum())}

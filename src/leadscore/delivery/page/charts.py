@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
 import vl_convert
 
-from leadscore.delivery.content import Quality
+from leadscore.delivery.content import Content, Quality
 from leadscore.delivery.page.data import LOCALE
-from leadscore.delivery.page.teller import Teller
+from leadscore.delivery.teller import Teller
+from leadscore.timeline import to_datetime
 
 _AXIS = {
     "labelColor": "var(--muted)",
@@ -49,6 +51,8 @@ _DAYS = {
     "hours": "%H:%M",
     "minutes": "%H:%M",
 }
+_DAY_AXIS = alt.Axis(grid=False, format=_DAYS, tickCount=5)
+_BAR = 7  # pixels: two dozen lists side by side
 _WIDTH, _HEIGHT = 300, 230  # narrow enough for a phone without shrinking its letters
 _OWN, _OTHER, _QUIET = "var(--for)", "var(--against)", "var(--muted)"
 
@@ -100,13 +104,36 @@ def calibration(quality: Quality, teller: Teller) -> str:
     return _drawn(kept + bars + points, teller)
 
 
+def worked(content: Content, teller: Teller) -> str:
+    """Draw list by list what was promised of grade A and what came, as SVG."""
+    zone, names = ZoneInfo(content.time_zone), [teller.say(name) for name in ("promised", "came")]
+    points = pd.DataFrame(
+        [
+            (f"{to_datetime(one.as_of).astimezone(zone):%Y-%m-%d}", one.told.promised, one.told.converted)
+            for one in content.past_lists
+        ],
+        columns=["day", "promised", "came"],
+    )
+    x = alt.X("day:T", title=teller.say("list_day"), scale=alt.Scale(type="utc", padding=12), axis=_DAY_AXIS)
+    colour = alt.Scale(domain=names, range=[_OTHER, _OWN])
+    came = alt.Chart(points.assign(what=names[1])).mark_bar(width=_BAR)
+    promised = alt.Chart(points.assign(what=names[0])).mark_tick(thickness=3, width=_BAR + 6, orient="horizontal")
+    title = teller.say("converted")
+    return _drawn(
+        came.encode(x, alt.Y("came:Q", title=title), alt.Color("what:N", scale=colour))
+        + promised.encode(x, alt.Y("promised:Q", title=title), alt.Color("what:N", scale=colour)),
+        teller,
+    )
+
+
 def panel_specs(teller: Teller) -> Mapping[str, Any]:
     """Return the specifications of a panel's charts; the script gives them their data and width.
 
     `curve` reads `points` (days, chance, said) and `bounds` (days, low, high); `timeline` reads `touches` (at, label,
     side, said), those of them learned `late` (learned besides), and `warmth` (at, temperature).
     """
-    return {"curve": _bare(_curve(teller)), "timeline": _bare(_timeline(teller))}
+    charts = {"curve": (_curve(teller), "js_readiness"), "timeline": (_timeline(teller), "js_happened")}
+    return {name: _bare(chart.properties(description=teller.say(told))) for name, (chart, told) in charts.items()}
 
 
 def _curve(teller: Teller) -> Any:
@@ -164,7 +191,7 @@ def _bare(chart: Any) -> dict[str, Any]:
 
 
 def _drawn(chart: Any, teller: Teller) -> str:
-    locale = LOCALE[teller.content.language]
+    locale = LOCALE[teller.language]
     spec = _configured(chart.properties(width=_WIDTH, height=_HEIGHT)).to_dict()
     return vl_convert.vegalite_to_svg(spec, format_locale=locale, time_format_locale=locale)
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import vl_convert
 
 from leadscore.delivery.content import MOVES, Content, Panel
-from leadscore.delivery.page.teller import Teller
+from leadscore.delivery.teller import Teller
 from leadscore.language import Language
 from leadscore.timeline import DAY, Duration, to_datetime
 

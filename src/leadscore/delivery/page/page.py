@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from leadscore.delivery.content import Content
 from leadscore.delivery.page import charts, data, told
 from leadscore.delivery.page.libraries import chart_library, pack, policy, table_library, table_style
-from leadscore.delivery.page.teller import Teller, moved
+from leadscore.delivery.teller import Teller, moved
 
 ROWS = 10_000
 """So many leads of a list are in the page; more would make the file too large to mail."""
@@ -37,7 +37,7 @@ def write_page(content: Content, path: Path) -> None:
 
 def render(content: Content) -> str:
     """Return the page's HTML."""
-    teller = Teller(content, "page")
+    teller = Teller("page", content.language, content.time_zone)
     rows = data.rows(content, ROWS)
     changes = data.changes(content, rows["id"])
     packed = {
@@ -61,6 +61,7 @@ def render(content: Content) -> str:
         words=_script_safe(data.words(content, teller)),
         gain=charts.gain(content.quality, teller) if content.quality else "",
         calibration=charts.calibration(content.quality, teller) if content.quality else "",
+        worked=charts.worked(content, teller) if content.past_lists else "",
         packed=[(name, pack(_json(value))) for name, value in packed.items()]
         + [(name, _packed_library(text)) for name, text in libraries.items()],
         cut=teller.cut,

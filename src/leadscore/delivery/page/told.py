@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore.delivery.content import Bin, Content, GradeLine, Quality, Tenth
-from leadscore.delivery.page.teller import Teller
+from leadscore.delivery.content import Bin, Content, GradeLine, PastList, Quality, Tenth, Told
+from leadscore.delivery.sentences import basis, changed, expected, kept, listed, worth
+from leadscore.delivery.teller import Teller
 from leadscore.timeline import DAY
 
 _HARDLY_KNOWN = ["low", "unknowable"]
@@ -26,7 +27,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Told:
+class Page:
     """The page's own sentences.
 
     Attributes:
@@ -41,6 +42,9 @@ class Told:
         panels: For how many leads there is a full account.
         tenths, bins, grades: Rows of cells, as the page's tables have them.
         graded_before: Whether any list was graded whose horizon has closed.
+        delivered_before: Whether any of these was delivered.
+        changed: Whose changes are told, and how many there are.
+        past_lists: What became of grade A, list by list: rows of cells.
         unknown: What the page does not know.
     """
 
@@ -57,10 +61,13 @@ class Told:
     bins: Sequence[Sequence[str]]
     grades: Sequence[Sequence[str]]
     graded_before: bool
+    delivered_before: bool
+    changed: str
+    past_lists: Sequence[Sequence[str]]
     unknown: Sequence[str]
 
 
-def page(content: Content, teller: Teller, *, rows: int) -> Told:
+def page(content: Content, teller: Teller, *, rows: int) -> Page:
     """Say everything the page says at once.
 
     Args:
@@ -69,13 +76,13 @@ def page(content: Content, teller: Teller, *, rows: int) -> Told:
         rows: How many leads the page holds at most.
     """
     quality = content.quality
-    return Told(
+    return Page(
         content=content,
         day=teller.day(content.as_of),
         since=None if content.before is None else teller.day(content.before),
         span=teller.span(content.ranked_by),
-        worth=_meets(quality, teller) if quality else teller.say("not_judged"),
-        judged=list(_judged(quality, teller)) if quality else (),
+        worth=worth(quality, teller) if quality else teller.say("not_judged"),
+        judged=[basis(quality, teller), kept(quality, teller)] if quality else (),
         facts=list(_facts(content, teller)),
         cut=_cut(rows, content.scores.num_rows, teller),
         panels=teller.say("panels_first", len(content.panels)),
@@ -84,7 +91,10 @@ def page(content: Content, teller: Teller, *, rows: int) -> Told:
         else (),
         bins=[_bin(one, teller) for one in quality.bins] if quality else (),
         grades=[_grade(line, teller) for line in content.grades],
-        graded_before=any(line.past_leads for line in content.grades),
+        graded_before=any(line.judged.leads for line in content.grades),
+        delivered_before=any(line.delivered.leads for line in content.grades),
+        changed=" ".join(changed(content, teller)),
+        past_lists=[_past_list(one, teller) for one in content.past_lists],
         unknown=list(_unknown(content, teller)),
     )
 
@@ -103,8 +113,9 @@ def _facts(content: Content, teller: Teller) -> Iterator[Fact]:
     yield Fact(teller.say("fact_capacity"), teller.say("leads", content.capacity), [teller.say("fact_capacity_more")])
     for line in content.grades:
         if line.grade == "A":
-            more = teller.say("fact_promised_more", round(line.promised, 1), span=teller.span(content.ranked_by))
-            yield Fact(teller.say("fact_promised"), teller.number(line.promised, 1), [more])
+            within = teller.say("fact_promised_more", round(line.promised, 1), span=teller.span(content.ranked_by))
+            more = [within, *expected(content, teller)]
+            yield Fact(teller.say("fact_promised"), teller.number(line.promised, 1), more)
     yield Fact(teller.say("fact_valid"), teller.day(content.expires_at), [teller.say("fact_valid_more")])
     age = max(0, content.as_of - content.trained_as_of) // DAY
     trained = teller.say("fact_model_more", day=teller.day(content.trained_as_of))
@@ -113,35 +124,6 @@ def _facts(content: Content, teller: Teller) -> Iterator[Fact]:
     total = sum(out.values())
     said = [teller.say(f"out_{name}", count) for name, count in out.items() if count]
     yield Fact(teller.say("fact_out"), teller.say("leads", total) if total else teller.say("fact_out_none"), said)
-
-
-def _meets(quality: Quality, teller: Teller) -> str:
-    return teller.say(
-        "meets",
-        quality.lists,
-        worked=teller.number(quality.worked),
-        found=teller.number(quality.found),
-        conversions=teller.number(quality.conversions),
-        recency=teller.number(quality.found_by_recency),
-        span=teller.span(quality.horizon),
-    )
-
-
-def _judged(quality: Quality, teller: Teller) -> Iterator[str]:
-    if quality.lists > 1:
-        yield teller.say(
-            "meets_each",
-            found=teller.number(quality.found / quality.lists, 1),
-            conversions=teller.number(quality.conversions / quality.lists, 1),
-            recency=teller.number(quality.found_by_recency / quality.lists, 1),
-        )
-    yield teller.say(
-        "judged",
-        quality.lists,
-        since=teller.day(quality.since),
-        until=teller.day(quality.until),
-        leads=teller.number(quality.leads),
-    )
 
 
 def _tenth(number: int, tenth: Tenth, quality: Quality, teller: Teller) -> Sequence[str]:
@@ -171,11 +153,22 @@ def _grade(line: GradeLine, teller: Teller) -> Sequence[str]:
         teller.number(line.leads),
         _UNTOLD if nobody else cut,
         teller.number(line.promised, 1),
-        teller.number(line.past_leads),
-        teller.number(line.past_promised, 1),
-        teller.number(line.past_converted),
-        teller.chance(line.past_converted / line.past_leads if line.past_leads else None),
+        *(cell for past in (line.judged, line.delivered) for cell in _past(past, teller)),
     )
+
+
+def _past(past: Told, teller: Teller) -> Sequence[str]:
+    rate = past.converted / past.leads if past.leads else None
+    return (
+        teller.number(past.leads),
+        teller.number(past.promised, 1),
+        teller.number(past.converted),
+        teller.chance(rate),
+    )
+
+
+def _past_list(one: PastList, teller: Teller) -> Sequence[str]:
+    return listed(one, teller), *_past(one.told, teller)
 
 
 def _unknown(content: Content, teller: Teller) -> Iterator[str]:

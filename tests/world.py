@@ -277,6 +277,9 @@ class _NoTrees:
     def feature_importance(self, _):
         return np.zeros(1)
 
+    def dump_model(self):
+        return {"tree_info": []}
+
     def predict(self, matrix, *, pred_contrib=False, **_):
         return np.zeros((len(matrix), matrix.shape[1] + 1) if pred_contrib else len(matrix))
 

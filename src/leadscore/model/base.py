@@ -68,14 +68,17 @@ class Base:
                 margins[first : first + _BLOCK, number] = c + (z * coef).sum(axis=1)
         return margins
 
-    def contributions(self, matrix: Matrix, output: int) -> npt.NDArray[np.float64]:
+    def contributions(self, matrix: Matrix, output: int) -> Floats:
         """Return what each feature adds to the margin of an output, its flag included: (snapshots, features + 1).
 
         The last column is the intercept; features are centred, so it is the margin of the average lead.
         """
-        z = self.scale(matrix)
+        return self.split(self.scale(matrix), output)
+
+    def split(self, z: Floats, output: int) -> Floats:
+        """Do as `contributions`, of what `scale` gave."""
         width = len(self.mean)
-        parts = np.empty((len(matrix), width + 1))
+        parts = np.empty((len(z), width + 1))
         np.multiply(z[:, :width], self.coef[output, :width], out=parts[:, :width])
         parts[:, self.flagged] += z[:, width:] * self.coef[output, width:]
         parts[:, width] = self.intercept[output]

@@ -10,7 +10,10 @@ import numpy as np
 from leadscore.features.view import Matrix
 from leadscore.model.base import Floats
 from leadscore.model.bundle import Bundle
+from leadscore.model.fitted import Fitted
 from leadscore.model.shape import pull
+
+_BLOCK = 2**10  # rows at a time: what lies between the features and their sums stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,29 @@ def explain(bundle: Bundle, matrix: Matrix, horizon: int) -> Contributions:
     """Split the margin up to a horizon into what each feature adds.
 
     The outputs are weighted as they pull at the chance of that horizon (see `shape.pull`). Within an output the base is
-    additive by construction, and the trees are by their exact Shapley values (LightGBM's pred_contrib).
+    additive by construction, and the trees are by their exact Shapley values (see `shapley`).
     """
-    width = matrix.shape[1]
-    outputs = list(_trees(bundle, matrix, horizon + 1))
-    for number, parts in enumerate(outputs):
-        parts[:, : width + 1] += bundle.model.base.contributions(matrix, number)
-    margins = np.stack([parts.sum(axis=1) for parts in outputs], axis=1)
-    weights = pull(margins, bundle.model.shape, horizon)
-    added = sum((parts * weights[:, [number]] for number, parts in enumerate(outputs)), np.zeros(()))
-    return Contributions(added[:, :width], added[:, width:].sum(axis=1), (weights * margins).sum(axis=1))
+    rows, width = matrix.shape
+    found = Contributions(np.empty((rows, width)), np.empty(rows), np.empty(rows))
+    for first in range(0, rows, _BLOCK):
+        block = slice(first, first + _BLOCK)
+        outputs = list(_outputs(bundle.model, matrix[block], horizon + 1))
+        margins = np.stack([parts.sum(axis=1) for parts in outputs], axis=1)
+        weights = pull(margins, bundle.model.shape, horizon)
+        added = sum((parts * weights[:, [number]] for number, parts in enumerate(outputs)), np.zeros(()))
+        found.by_feature[block] = added[:, :width]
+        found.offset[block] = added[:, width:].sum(axis=1)
+        found.margin[block] = (weights * margins).sum(axis=1)
+    return found
 
 
-def _trees(bundle: Bundle, matrix: Matrix, outputs: int) -> Iterator[Floats]:
-    """Split what the trees add to each output; once for all, where they do not tell them apart."""
-    first = bundle.model.shapley(matrix, 0)
-    apart = bundle.model.tells_outputs_apart
-    yield first.copy()
-    for number in range(1, outputs):
-        yield bundle.model.shapley(matrix, number) if apart else first.copy()
+def _outputs(model: Fitted, matrix: Matrix, outputs: int) -> Iterator[Floats]:
+    """Split each output; what the trees add is looked up once for all, where they do not tell them apart."""
+    z, width = model.base.scale(matrix), matrix.shape[1]
+    trees = model.shapley(matrix, 0)
+    for number in range(outputs):
+        if number and model.tells_outputs_apart:
+            trees = model.shapley(matrix, number)
+        parts = trees.copy()
+        parts[:, : width + 1] += model.base.split(z, number)
+        yield parts

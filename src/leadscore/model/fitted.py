@@ -13,6 +13,7 @@ from leadscore.errors import StateError
 from leadscore.features.view import Matrix
 from leadscore.model.base import Base, Floats
 from leadscore.model.shape import Shape, curve
+from leadscore.model.shapley import Tables, tabulate
 
 _MEND = "Restore the files of the model, or run `leadscore train`."
 
@@ -63,8 +64,15 @@ class Fitted:
         """Split what the trees add to an output: a column per feature, then the output's number and the expectation."""
         if not len(matrix):
             return np.zeros((0, matrix.shape[1] + 2))
-        values: Floats = np.asarray(self.booster.predict(with_output(matrix, number), pred_contrib=True))
+        asked = with_output(matrix, number)
+        if self._tables is not None:
+            return self._tables.look_up(asked)
+        values: Floats = np.asarray(self.booster.predict(asked, pred_contrib=True))
         return values
+
+    @cached_property
+    def _tables(self) -> Tables | None:
+        return tabulate(self.booster)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; the trees are a file of their own."""

@@ -173,7 +173,7 @@ def _groups(shape: type[BaseModel] = Config) -> Iterator[tuple[str, list[tuple[s
 
 def _section_rows(path: str, field: FieldInfo) -> Iterator[tuple[str, ...]]:
     section, many = section_of(field.annotation)
-    inner = f"{path}.<kind>." if many else f"{path}."
+    inner = f"{path}.<{path.removesuffix('s')}>." if many else f"{path}."
     if section.__name__ != "SourceMap":
         for name, inside in _fields(section):
             nested, many = section_of(inside.annotation)

@@ -30,6 +30,7 @@ WORDS = vocabulary(
     },
     families=("profile", "volume", "infusion", "drip", "capillarity", "power", "sequence", "values"),
     columns=("account", "content", "direction", "value"),
+    channels={"web": {"en": "web{site}", "fr": "site"}},
 )
 
 
@@ -41,30 +42,44 @@ WORDS = vocabulary(
         ("count_{odd}_ever", 1, "{odd}: once so far", "{odd} : 1 fois jusqu'ici"),
         ("count_{odd}_ever", 0, "{odd}: never so far", "{odd} : jamais jusqu'ici"),
         ("count_other_ever", 2, "2 other interactions so far", "2 autres interactions jusqu'ici"),
-        ("days_since_mail", NAN, "no mail yet", "pas encore de « courriel »"),
-        ("days_since_mail", 0.5, "last mail 12 hours ago", "dernier « courriel » il y a 12\xa0heures"),
-        ("days_since_mail", 1.2, "last mail 1 day ago", "dernier « courriel » il y a 1\xa0jour"),
-        ("days_since_mail", 40.4, "last mail 40 days ago", "dernier « courriel » il y a 40\xa0jours"),
+        ("days_since_mail", NAN, "no mail so far", "aucune interaction du type « courriel » jusqu'ici"),
+        ("days_since_mail", 0.5, "last mail 12 hours ago", None),
+        (
+            "days_since_mail",
+            1.2,
+            "last mail 1 day ago",
+            "dernière interaction du type « courriel » il y a 1\xa0jour",
+        ),
+        ("days_since_mail", 40.4, "last mail 40 days ago", None),
         (
             "busiest_day_share",
             0.256,
-            "26% of the interactions on one day",
+            "26% of the interactions on a single day",
             "26\u202f% des interactions en un seul jour",
         ),
         (
             "warmth_mail_2d",
             2.25,
-            "warmth of mail: 2.2",
-            "chaleur (courriel) : 2,2",
+            "recent activity (mail): 2.2",
+            "activité récente (courriel) : 2,2",
         ),
-        ("warmth_2d", 0.031, "warmth of all interactions: 0.031", None),
+        ("warmth_2d", 0.031, "recent activity (all interactions): 0.03", None),
+        ("temperature_via_web", 1.5, "channel web{site}: recent activity 1.5", "canal site : activité récente 1,5"),
+        ("temperature_via_other", 0, "other channels: recent activity 0", "autres canaux : activité récente 0"),
+        ("days_to_cold", 0, "already cold", "déjà froid"),
+        (
+            "transition_mail>call_30d",
+            1,
+            "mail, then call: once in the last 30 days",
+            "courriel, puis appel : 1 fois en 30 jours",
+        ),
         ("profile_country=FR", 1, "country: FR", "country : FR"),
-        ("profile_country=FR", 0, "country: not FR, or not known", "country : autre que FR, ou inconnu"),
+        ("profile_country=FR", 0, "country: not FR, or not known", "country : autre que FR, ou pas d'indication"),
         ("profile_staff", 12, "staff: 12", "effectif : 12"),
         ("profile_field=it", 1, "field: it", "secteur : informatique"),
         # A zero that is known is said; only what is not known is not.
         ("profile_size", 0, "size: 0", "size : 0"),
-        ("profile_size", NAN, "size: not known", "size : inconnu"),
+        ("profile_size", NAN, "size: not known", "size : pas d'indication"),
         ("value_last", 0, "last value 0", "dernière valeur 0"),
         ("value_last", NAN, "no value so far", "aucune valeur jusqu'ici"),
         # Values may add up to 0, and what is smoothed is a guess before there is anything to count.
@@ -72,12 +87,12 @@ WORDS = vocabulary(
         (
             "response_rate",
             0.5,
-            "share of our contacts they answer, estimated: 50%",
-            "part estimée de nos sollicitations suivies d'une réponse : 50\u202f%",
+            "answers about 50% of our contacts",
+            "répond à environ 50\u202f% de nos sollicitations",
         ),
-        ("warmth_2d", 4.3e-11, "no warmth of all interactions", "plus aucune chaleur (toutes les interactions)"),
-        ("hottest_colleague", 4.3e-11, "warmth of the hottest colleague: 0", None),
-        ("gap_variation", 0, "variation of the pauses: 0", "variation des pauses : 0"),
+        ("warmth_2d", 4.3e-11, "recent activity (all interactions): 0", None),
+        ("hottest_colleague", 4.3e-11, "recent activity of the most active colleague: 0", None),
+        ("gap_variation", 0, "unevenness of the pauses (0: always alike): 0", None),
         ("gap_variation", NAN, "too few interactions for a rhythm", "trop peu d'interactions pour un rythme"),
     ],
 )
@@ -90,7 +105,7 @@ def test_sentences(name, value, english, french):
 @pytest.mark.parametrize(
     ("name", "value", "usual", "english", "french"),
     [
-        ("count_call_7d", 3, 0, "3 calls in the last 7 days; usually none", "3 appels en 7 jours ; d'habitude 0"),
+        ("count_call_7d", 3, 0, "3 calls in the last 7 days; usually none", "3 appels en 7 jours ; d'habitude aucun"),
         ("count_call_7d", 1, 2, "1 call in the last 7 days; usually 2", "1 appel en 7 jours ; d'habitude 2"),
         ("count_call_7d", 0, 1, "no calls in the last 7 days; usually 1", "aucun appel en 7 jours ; d'habitude 1"),
         (
@@ -101,13 +116,21 @@ def test_sentences(name, value, english, french):
             "count_mail_7d", 0, 1,
             "mail: never in the last 7 days; usually once", "courriel : jamais en 7 jours ; d'habitude 1 fois",
         ),
-        ("days_since_mail", NAN, 23, "no mail yet", "pas encore de « courriel »"),
-        ("days_since_mail", 2, NAN, "last mail 2 days ago; usually: no mail yet", None),
+        ("days_since_mail", NAN, 23, "no mail so far", None),
+        (
+            "days_since_mail", 2, NAN, "last mail 2 days ago; usually no mail",
+            "dernière interaction du type « courriel » il y a 2\xa0jours ; d'habitude aucune",
+        ),
+        (
+            "days_to_cold", 12, 0, "cold in 12 days if nothing happens; usually already cold",
+            "froid dans 12\xa0jours si rien ne se passe ; d'habitude déjà froid",
+        ),
+        ("days_to_cold", 0, 1, "already cold; usually 1 day", None),
         (
             "profile_country=FR", 1, 0.25,
-            "country: FR; as for 25% of the leads", "country : FR ; comme pour 25\u202f% des leads",
+            "country: FR; like 25% of the leads", "country : FR ; comme 25\u202f% des leads",
         ),
-        ("profile_country=FR", 0, 0.25, "country: not FR, or not known; as for 75% of the leads", None),
+        ("profile_country=FR", 0, 0.25, "country: not FR, or not known; like 75% of the leads", None),
         ("profile_size", 303, 12345.6, "size: 303; usually 12,345.6", "size : 303 ; d'habitude 12\u202f345,6"),
     ],
 )  # fmt: skip

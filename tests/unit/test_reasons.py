@@ -23,7 +23,7 @@ from leadscore.model.train import at_risk_on
 from leadscore.scoring.reasons import Speaker, Weights
 from leadscore.scoring.score import _see, score_bucket, weights_table
 from strategies import companies
-from world import FUNNEL_AS_OF, day, days, funnel_reader, learned_funnel, lengths, looks, vocabulary
+from world import FUNNEL_AS_OF, bucket, day, days, funnel_reader, learned_funnel, lengths, looks, vocabulary
 
 NAN = float("nan")
 AS_OF = day(FUNNEL_AS_OF)
@@ -125,11 +125,11 @@ def test_a_lead_is_told_the_same_whoever_is_asked_with_it(rows):
 
 TOLD = vocabulary(families=("profile", "infusion"), categories={"country": ("DE", "FR")})
 FEATURES = {feature.name: place for place, feature in enumerate(catalogue(TOLD))}
-FACTS = {fact.name: place for place, (_, fact) in enumerate(plain.catalogue(TOLD))}
+FACTS = {fact.name: place for place, fact in enumerate(plain.catalogue(TOLD))}
 
 
-def say(code, added, values, facts=(), usual=(), usual_facts=None, language="en"):
-    """The one reason of a lead, of which are given weights and values by feature, and plain facts; else all is 0."""
+def tell(added, values, facts=(), usual=(), usual_facts=None, language="en"):
+    """The reasons of a lead, of which are given weights and values by feature, and plain facts; else all is 0."""
 
     def filled(names, given):
         return np.array([float(dict(given).get(name, 0)) for name in names])
@@ -141,7 +141,12 @@ def say(code, added, values, facts=(), usual=(), usual_facts=None, language="en"
     by_concept = np.add.reduceat(by_feature, speaker._begins[:-1], axis=1)
     weights = Weights(by_concept, by_feature, np.zeros(1), by_concept.sum(axis=1))
     (reasons,) = speaker.reasons(weights, filled(FEATURES, values)[None], filled(FACTS, facts)[None], 9)
-    (reason,) = reasons
+    return reasons
+
+
+def say(code, *lead, **said):
+    """The sentence of the only reason of a lead."""
+    (reason,) = tell(*lead, **said)
     assert reason.code == code
     return reason.text
 
@@ -158,33 +163,90 @@ def test_a_warmth_is_told_as_the_shortest_count_that_deviates_the_same_way():
         told = say(*WARM, counts, usual_facts={"count_call_7d": 3 - own, "count_call_30d": 1})
         assert told == "call: 5 times in the last 30 days; usually once"
     told = say(*WARM, counts, {"warmth_call_2d": 0.1}, {"count_call_7d": 9, "count_call_30d": 5})
-    assert told == "warmth of call: 0.8; usually 0.1"
-    assert say(*WARM, counts) == "warmth of call: 0.8; usually none"  # nobody measured what is usual
+    assert told == "recent activity (call): 0.8; usually 0.1"
+    assert say(*WARM, counts) == "recent activity (call): 0.8; usually 0"  # nobody measured what is usual
     cold = ("infusion.call", {"warmth_call_2d": -1}, {}, {}, {"warmth_call_2d": 0.4}, {"count_call_7d": 1})
     assert say(*cold) == "call: never in the last 7 days; usually once"
 
 
 def test_counts_of_one_kind_do_not_speak_for_another():
-    assert say(*WARM, {"count_mail_7d": 3, "touches_7d": 9}, usual_facts={}) == "warmth of call: 0.8; usually none"
-    of_all = ("infusion", {"warmth_2d": 1}, {"warmth_2d": 0.8}, {"count_mail_7d": 1, "touches_7d": 9})
-    assert say(*of_all, usual_facts={"touches_7d": 2}) == "interactions in the last 7 days: 9; usually 2"
+    assert say(*WARM, {"count_mail_7d": 3, "touches_7d": 9}, usual_facts={}) == "recent activity (call): 0.8; usually 0"
+
+
+HOT = {"temperature": 1}, {"temperature": 6.8}
+
+
+def test_a_temperature_is_told_as_the_count_of_all_with_the_kind_among_them_that_adds_most():
+    def told(usual=None, language="en", **counts):
+        facts = {f"{name}_7d": count for name, count in counts.items()}
+        return say("infusion.temperature", *HOT, facts, (), {"touches_7d": 1, **(usual or {})}, language)
+
+    # A mail warms half as much as a call, any other kind not at all.
+    many = {"touches": 12, "count_other": 7}
+    assert told(**many, count_call=2, count_mail=3) == (
+        "12 interactions in the last 7 days (including call: 2 times); usually 1"
+    )
+    assert told(**many, count_call=1, count_mail=4, language="fr") == (
+        "12 interactions en 7 jours (dont mail : 4 fois) ; d'habitude 1"
+    )
+    assert told(touches=7, count_other=7) == "7 interactions in the last 7 days; usually 1"
+    # Where they are all of one kind, that kind is told; but not as if more of it were less than usual.
+    assert told(touches=3, count_call=3) == "call: 3 times in the last 7 days; usually never"
+    assert told({"count_call_7d": 5}, touches=3, count_call=3) == "3 interactions in the last 7 days; usually 1"
+    quiet = {"temperature": -1}, {"temperature": 0.2}, {"touches_7d": 2, "count_call_7d": 1}, {"temperature": 0.4}
+    assert say("infusion.temperature", *quiet, {"touches_7d": 4}) == "2 interactions in the last 7 days; usually 4"
+    assert say("infusion.temperature", *HOT) == "temperature (recent activity): 6.8; usually 0"
+
+
+def test_a_channel_speaks_by_its_own_counts_and_cooling_by_fewer_than_usual():
+    via = "infusion.via.web", {"temperature_via_web": 1}, {"temperature_via_web": 0.8}
+    counts = {"touches_7d": 9, "touches_7d via other": 9, "touches_30d via web": 1}
+    assert say(*via, counts, usual_facts={}) == "channel web: 1 interaction in the last 30 days; usually none"
+    assert say(*via, {}, usual_facts={}, language="fr") == "canal web : activité récente 0,8 ; d'habitude 0"
+    cools = "infusion.cooling", {"cooling_per_day": 1}, {"cooling_per_day": 0.8}
+    assert say(*cools, {"touches_7d": 2}, (), {"touches_7d": 3}) == "2 interactions in the last 7 days; usually 3"
+    assert (
+        say(*cools, {"touches_7d": 4}, (), {"touches_7d": 3}) == "pace at which activity fades, per day: 0.8; usually 0"
+    )
+    # Of what is missing no count tells.
+    never = "infusion.cooling", {"days_to_cold": -1}, {"days_to_cold": NAN}
+    assert say(*never, usual_facts={}) == "no activity so far"
+
+
+def test_no_two_reasons_of_a_lead_say_the_same():
+    added = {"temperature_2d": 3, "warmth_2d": 2, "temperature_channels": 1, "cooling_per_day": -1}
+    values = {"temperature_2d": 2, "warmth_2d": 0.8, "temperature_channels": 1, "temperature": -1}
+    own = ["temperature (recent activity): 2; usually 0", "recent activity (all interactions): 0.8; usually 0"]
+    for facts, told in [
+        ({"touches_7d": 3, "touches_30d": 3}, [f"3 interactions in the last {n} days; usually none" for n in (7, 30)]),
+        ({"touches_7d": 3}, ["3 interactions in the last 7 days; usually none", own[1]]),
+        ({}, own),
+    ]:
+        assert [reason.text for reason in tell(added, values, facts, usual_facts={})][:2] == told
+    speaker, matrix, facts = seen()
+    weights = speaker.weigh(matrix, 1)
+    for reasons in speaker.reasons(weights, matrix, facts, 99):
+        assert len({reason.text for reason in reasons}) == len(reasons)
 
 
 def test_a_lead_with_a_category_is_told_its_own_however_little_it_weighs():
     usual = {"profile_country=DE": 0.25, "profile_country=FR": 0.6}
     pulls = {"profile_country=DE": 1.0, "profile_country=FR": 0.01}
     code = "profile.country"
-    assert say(code, pulls, {"profile_country=FR": 1}, (), usual) == "country: FR; as for 60% of the leads"
-    assert say(code, pulls, {}, (), usual) == "country: not DE, or not known; as for 75% of the leads"
+    assert say(code, pulls, {"profile_country=FR": 1}, (), usual) == "country: FR; like 60% of the leads"
+    assert say(code, pulls, {}, (), usual) == "country: not DE, or not known; like 75% of the leads"
     french = say(code, pulls, {"profile_country=FR": 1}, (), usual, language="fr")
-    assert french == "country : FR ; comme pour 60\u202f% des leads"
+    assert french == "country : FR ; comme 60\u202f% des leads"
 
 
 def test_a_concept_is_said_by_the_feature_that_says_most_its_way():
     values = {"temperature_peak": 2.5, "temperature_to_peak": 0.5}
     for added, told in [
-        ({"temperature_peak": 1, "temperature_to_peak": -0.9}, "highest temperature so far: 2.5; usually 1.5"),
-        ({"temperature_peak": 0.9, "temperature_to_peak": -1}, "temperature at 50% of its peak; usually 75%"),
+        (
+            {"temperature_peak": 1, "temperature_to_peak": -0.9},
+            "strongest activity so far: temperature 2.5; usually 1.5",
+        ),
+        ({"temperature_peak": 0.9, "temperature_to_peak": -1}, "activity now at 50% of its strongest; usually 75%"),
     ]:
         assert say("infusion.peak", added, values, (), {"temperature_peak": 1.5, "temperature_to_peak": 0.75}) == told
 
@@ -192,12 +254,13 @@ def test_a_concept_is_said_by_the_feature_that_says_most_its_way():
 def test_the_voice_of_a_concept_speaks_where_it_says_the_same():
     pulls, usual = {"temperature_2d": 1, "temperature": 0.1}, {"temperature_2d": 0.5, "temperature": 0.5}
     for own, told in [
-        ({"temperature_2d": 0.8, "temperature": 0.7}, "temperature 0.7; usually 0.5"),
-        ({"temperature_2d": 0.2, "temperature": 0.3}, "temperature 0.3; usually 0.5"),
-        ({"temperature_2d": 0.8, "temperature": 0.3}, "temperature 0.8; usually 0.5"),
-        ({"temperature_2d": 0.8, "temperature": 0.5}, "temperature 0.8; usually 0.5"),
+        ({"temperature_2d": 0.8, "temperature": 0.7}, 0.7),
+        ({"temperature_2d": 0.2, "temperature": 0.3}, 0.3),
+        ({"temperature_2d": 0.8, "temperature": 0.3}, 0.8),
+        ({"temperature_2d": 0.8, "temperature": 0.5}, 0.8),
     ]:
-        assert say("infusion.temperature", pulls, own, (), usual) == told
+        said = say("infusion.temperature", pulls, own, (), usual)
+        assert said == f"temperature (recent activity): {told}; usually 0.5"
 
 
 # ---- plain facts -----------------------------------------------------------------------------------------------
@@ -210,12 +273,34 @@ def test_plain_facts_count_what_volume_counts(company):
     leads, history = company.bucket()
     asked = looks(leads, company.pairs())
     names = [feature.name for feature in catalogue(words)]
-    facts = [fact.name for _, fact in plain.catalogue(words)]
+    facts = plain.catalogue(words)
     found = np.concatenate(
         [np.zeros((0, len(facts))), *(plain.compute(v, words) for v in views(leads, history, asked))]
     )
     matrix = build_matrix(leads, history, asked, words)
-    np.testing.assert_array_equal(found, matrix[:, [names.index(name) for name in facts]])
+    volume = [place for place, fact in enumerate(facts) if not fact.channel]
+    np.testing.assert_array_equal(found[:, volume], matrix[:, [names.index(facts[place].name) for place in volume]])
+    for window in words.windows:
+        parts = [
+            place for place, fact in enumerate(facts) if fact.channel and fact.name.startswith(f"touches_{window} ")
+        ]
+        assert [facts[place].channel for place in parts] == ["web", "other"]
+        np.testing.assert_array_equal(found[:, parts].sum(axis=1), matrix[:, names.index(f"touches_{window}")])
+
+
+def test_a_channel_counts_what_came_by_it():
+    drawn = """
+        lead_id | occurred_at | kind | channel
+        ada     | 1           | call | web
+        ada     | 9           | call | fax
+        ada     | 9           | mail | _
+        ada     | 9.5         | mail | web
+    """
+    leads, history = bucket("lead_id | created_at\nada | 0", drawn)
+    (view,) = views(leads, history, looks(leads, [("ada", day(10))]))
+    told = dict(zip(FACTS, plain.compute(view, TOLD)[0].tolist(), strict=True))
+    counts = {name: told[f"touches_{name}"] for name in ("7d via web", "30d via web", "7d via other", "30d via other")}
+    assert counts == {"7d via web": 1, "30d via web": 2, "7d via other": 2, "30d via other": 2}
 
 
 # ---- every sentence there is -----------------------------------------------------------------------------------
@@ -235,7 +320,7 @@ ALIKE = {
 @cache
 def sentences(language):
     """Every feature and plain fact beside every usual value, by feature."""
-    features = [*catalogue(EVERYTHING), *(fact for _, fact in plain.catalogue(EVERYTHING))]
+    features = [*catalogue(EVERYTHING), *plain.catalogue(EVERYTHING)]
     found = {}
     for feature in features:
         values = [value for value in VALUES[feature.unit] if feature.missing or value == value]  # noqa: PLR0124 - NaN
@@ -248,9 +333,9 @@ def sentences(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_is_whole(language):
     beside = {
-        "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as usual|as for (less than )?\d+% of the leads)"),
+        "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as usual|like (fewer than )?\d+% of the leads)"),
         "fr": re.compile(
-            r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme d'habitude|comme pour (moins de )?\d+\u202f% des leads)"
+            r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme d'habitude|comme (moins de )?\d+\u202f% des leads)"
         ),
     }[language]
     odd = re.compile(r"[{}⟨⟩]|\s\s|\bnan\b|\d{4}|-0(?![.,\d])|^\s|\s$|None|\b1 (?:times(?! the)|rings|days|jours)\b")

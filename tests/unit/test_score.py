@@ -203,7 +203,8 @@ def test_a_reason_is_said_by_a_feature_of_its_own_concept():
     table, _, bundle = listed()
     for row in table.slice(0, 40).to_pylist():
         members = [feature for feature in bundle.features if feature.concept == row["reason_1_code"]]
-        members += [fact for kind, fact in plain.catalogue(bundle.vocabulary) if kind in {one.kind for one in members}]
+        counted = {(one.kind, one.channel) for one in members}
+        members += [fact for fact in plain.catalogue(bundle.vocabulary) if (fact.kind, fact.channel) in counted]
         forms = [feature.sentence["en"] for feature in members]
         said = [text for one in forms for text in ([one] if isinstance(one, str) else one.values())]
         said += [feature.absent["en"] for feature in members]

@@ -242,6 +242,12 @@ class Kind(Section):
     )
 
 
+class Channel(Section):
+    """How people call a channel."""
+
+    label: dict[Language, Text] = Field(default_factory=dict, description="How people call it, by language.")
+
+
 class Attribute(Section):
     """How people call an attribute of leads, and its words."""
 
@@ -566,6 +572,7 @@ class Config(Section):
     kinds: dict[str, Kind] = Field(
         default_factory=dict, description="What a kind is, where the interactions do not say it."
     )
+    channels: dict[str, Channel] = Field(default_factory=dict, description="How people call the channels.")
     attributes: dict[str, Attribute] = Field(
         default_factory=dict, description="How people call the attributes of leads, and their words."
     )

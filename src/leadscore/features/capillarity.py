@@ -278,19 +278,23 @@ def _colleagues() -> list[Feature]:
             "colleagues", NAME, "count",
             "other leads of the same account: {value}", "autres leads du même compte : {value}",
         ),
-        _feature("warm_colleagues", NAME, "count", "warm colleagues: {value}", "collègues chauds : {value}"),
+        _feature(
+            "warm_colleagues", NAME, "count",
+            "colleagues active lately: {value}", "collègues actifs récemment : {value}",
+        ),
         Feature(
             "warm_colleagues_share", NAME, NAME, "share", _ALONE,
-            {"en": "{value} of the colleagues are warm", "fr": "{value} des collègues sont chauds"}, _NOBODY,
+            {"en": "{value} of the colleagues active lately", "fr": "{value} des collègues actifs récemment"}, _NOBODY,
             skewed=False,
         ),
         _feature(
             "hottest_colleague", NAME, "warmth",
-            "warmth of the hottest colleague: {value}", "chaleur du collègue le plus chaud : {value}",
+            "recent activity of the most active colleague: {value}",
+            "activité récente du collègue le plus actif : {value}",
         ),
         _feature(
             "colleagues_warmth", NAME, "warmth",
-            "warmth of all colleagues: {value}", "chaleur de tous les collègues : {value}",
+            "recent activity of all colleagues: {value}", "activité récente de tous les collègues : {value}",
         ),
     ]  # fmt: skip
 
@@ -299,8 +303,8 @@ def _spread(vocabulary: Vocabulary) -> list[Feature]:
     return [
         _feature(
             f"woken_colleagues_{name}", f"{NAME}.spread", "count",
-            f"colleagues whose first activity lies in the last {span(length, 'en')}: {{value}}",
-            f"collègues dont la première activité remonte à moins de {span(length, 'fr')} : {{value}}",
+            f"colleagues who became active in the last {span(length, 'en')}: {{value}}",
+            f"collègues devenus actifs en {span(length, 'fr')} : {{value}}",
         )
         for name, length in _windows(vocabulary).items()
     ]  # fmt: skip
@@ -325,7 +329,8 @@ def _conversions(vocabulary: Vocabulary) -> list[Feature]:
 def _rank() -> Feature:
     return _feature(
         "rank_in_account", f"{NAME}.rank", "count",
-        "place by warmth in the account: {value}", "place par chaleur dans le compte : {value}",
+        "place in the account by recent activity: {value}",
+        "place dans le compte par activité récente : {value}",
     )  # fmt: skip
 
 
@@ -334,7 +339,10 @@ def _referrer() -> list[Feature]:
     return [
         Feature(
             "referrer_warmth", NAME, concept, "warmth", "no referrer",
-            {"en": "warmth of the lead that brought this one: {value}", "fr": "chaleur du lead parrain : {value}"},
+            {
+                "en": "recent activity of the lead that brought this one: {value}",
+                "fr": "activité récente du lead parrain : {value}",
+            },
             {"en": "brought by no lead we know", "fr": "aucun lead parrain connu"},
         ),
         Feature(

@@ -18,7 +18,7 @@ Sayings = Mapping[str, Forms]
 ALL = "*"
 """In `Feature.kind`: interactions of every kind."""
 
-_FELT = 0.005  # less than half a hundredth of a touch is no warmth to people, and would be said as 4.3e-11
+_FELT = 0.005  # less than half a hundredth of a touch is no warmth to people
 _FEW = 0.01  # of a smaller share nobody is told the digits
 _SPANS = (
     (DAY, {"en": ("day", "days"), "fr": ("jour", "jours")}),
@@ -29,7 +29,7 @@ _REPEATED = re.compile("⟨([^⟨⟩]*)⟩")
 _USUALLY = {"en": "usually {usual}", "fr": "d'habitude {usual}"}
 _USUALLY_SO = {"en": "usually: {usual}", "fr": "d'habitude : {usual}"}
 _USUALLY_NONE = {"en": "usually none", "fr": "d'habitude 0"}
-_AS_FOR = {"en": "as for {usual} of the leads", "fr": "comme pour {usual} des leads"}
+_AS_FOR = {"en": "like {usual} of the leads", "fr": "comme {usual} des leads"}
 _AS_USUAL = {"en": "as usual", "fr": "comme d'habitude"}
 _BESIDE = {"en": "{own}; {usual}", "fr": "{own} ; {usual}"}
 
@@ -52,6 +52,8 @@ class Feature:
         direction: Which way it may push a score: 1 never down as it grows, -1 never up, 0 either way.
         voice: Speaks for its concept: of several that say the same at other half-lives, the one people are told.
         kind: The kind it is a warmth of, or ALL. To people how often that happened says more (see `plain`).
+        channel: The one by which that came; empty for any.
+        falls: It falls the more of that happens.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Feature:
     direction: Literal[-1, 0, 1] = 0
     kind: str = ""
     voice: bool = False
+    channel: str = ""
+    falls: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -93,7 +97,7 @@ class Feature:
         if self.unit == "flag":
             share = usual if value else 1 - usual
             few = 0 < share < _FEW
-            told = {"en": "less than ", "fr": "moins de "}[language] + percent(_FEW, language) if few else ""
+            told = {"en": "fewer than ", "fr": "moins de "}[language] + percent(_FEW, language) if few else ""
             return _AS_FOR[language].format(usual=told or percent(round(share, 2), language))
         said = self._said(usual, language)
         if said == self._said(value, language):
@@ -144,10 +148,10 @@ def _show(value: float, unit: Unit, language: Language) -> str:
 
 
 def readable(value: float, unit: Unit) -> float:
-    """Round to what people read: shares to the hundredth; else to one decimal, and to two digits below one.
+    """Round to what people read. Values that read the same are said in the same sentence.
 
-    Values that read the same are said in the same sentence.
+    A share to the hundredth; all else to one decimal, but below one a warmth to the hundredth, others to two digits.
     """
-    if unit == "share":
+    if unit == "share" or (unit == "warmth" and abs(value) < 1):
         return round(value, 2)
     return round(value, 1) if not abs(value) < 1 else float(f"{value:.2g}")

@@ -35,17 +35,20 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:  # noqa: ARG001 - 
     return (
         Feature(
             "gap_mean_days", NAME, "drip.gap", "days", few,
-            {"en": "{value} between interactions on average", "fr": "{value} entre interactions en moyenne"},
+            {"en": "{value} between interactions on average", "fr": "{value} entre deux interactions en moyenne"},
             {"en": "fewer than two interactions", "fr": "moins de deux interactions"},
         ),
         Feature(
             "gap_variation", NAME, "drip.regularity", "ratio", "fewer than three interactions, or all at one moment",
-            {"en": "variation of the pauses: {value}", "fr": "variation des pauses : {value}"},
+            {
+                "en": "unevenness of the pauses (0: always alike): {value}",
+                "fr": "irrégularité des pauses (0 : toujours égales) : {value}",
+            },
             {"en": "too few interactions for a rhythm", "fr": "trop peu d'interactions pour un rythme"},
         ),
         Feature(
             "gap_longest_days", NAME, "drip.gap", "days", few,
-            {"en": "longest silence {value}", "fr": "plus long silence {value}"},
+            {"en": "longest silence: {value}", "fr": "plus long silence : {value}"},
             {"en": "fewer than two interactions", "fr": "moins de deux interactions"},
         ),
         Feature(
@@ -55,7 +58,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:  # noqa: ARG001 - 
         ),
         Feature(
             "busiest_day_share", NAME, "drip.spread", "share", "no interactions",
-            {"en": "{value} of the interactions on one day", "fr": "{value} des interactions en un seul jour"},
+            {"en": "{value} of the interactions on a single day", "fr": "{value} des interactions en un seul jour"},
             {"en": "no interaction yet", "fr": "pas encore d'interaction"},
             skewed=False,
         ),
@@ -71,7 +74,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:  # noqa: ARG001 - 
         ),
         Feature(
             "drip_index", NAME, "drip.regularity", "share", few,
-            {"en": "week after week: {value} of a steady drip", "fr": "régularité de semaine en semaine : {value}"},
+            {"en": "steadiness from week to week: {value}", "fr": "régularité de semaine en semaine : {value}"},
             {"en": "too few interactions for a rhythm", "fr": "trop peu d'interactions pour un rythme"},
             skewed=False,
         ),

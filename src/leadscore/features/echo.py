@@ -29,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 _SHIFTS = (1, 2)  # in lengths of w: the nearest that no uptake can reach
 _OURS = "campaign"
 _SENDERS = {
-    "third_party": {"en": "messages of third parties", "fr": "messages de tiers"},
+    "third_party": {"en": "messages from third parties", "fr": "messages de tiers"},
     _OURS: {"en": "our campaigns", "fr": "messages de nos campagnes"},
 }
 
@@ -113,22 +113,22 @@ def _heard(sender: str) -> Feature:
     return Feature(
         f"heard_{sender}", NAME, f"echo.{sender}", "count", "",
         {
-            "en": f"{en} long enough ago to judge by: {{value}}",
-            "fr": f"{fr} assez anciens pour en juger : {{value}}",
+            "en": f"{en} in earlier weeks: {{value}}",
+            "fr": f"{fr} des semaines passées : {{value}}",
         },
-        {"en": f"no {en} to judge by yet", "fr": f"pas encore de {fr} dont on puisse juger"},
+        {"en": f"{en} in earlier weeks: ⟨none⟩", "fr": f"{fr} des semaines passées : ⟨aucun⟩"},
     )  # fmt: skip
 
 
 def _echo(sender: str) -> tuple[Feature, ...]:
     en, fr = _SENDERS[sender]["en"], _SENDERS[sender]["fr"]
-    none = {"en": f"took up none of {en}", "fr": f"n'a donné suite à aucun des {fr}"}
+    none = {"en": f"⟨no response⟩ to {en} so far", "fr": f"⟨aucune réaction⟩ aux {fr} jusqu'ici"}
     return (
         Feature(
             f"taken_up_{sender}", NAME, f"echo.{sender}", "share", "",
             {
-                "en": f"share of {en} taken up, estimated: {{value}}",
-                "fr": f"part estimée des {fr} suivis d'effet : {{value}}",
+                "en": f"responds to about {{value}} of {en}",
+                "fr": f"réagit à environ {{value}} des {fr}",
             },
             none,
             skewed=False,
@@ -137,8 +137,8 @@ def _echo(sender: str) -> tuple[Feature, ...]:
         Feature(
             f"echo_lift_{sender}", NAME, f"echo.{sender}", "ratio", "",
             {
-                "en": f"activity after {en}, estimated: {{value}} times the usual",
-                "fr": f"activité estimée après les {fr} : {{value}} fois l'habitude",
+                "en": f"activity after {en} against other days: ⟨× {{value}}⟩",
+                "fr": f"activité après les {fr} par rapport aux autres jours : ⟨× {{value}}⟩",
             },
             none,
             direction=1,
@@ -146,8 +146,8 @@ def _echo(sender: str) -> tuple[Feature, ...]:
         Feature(
             f"echo_lag_days_{sender}", NAME, f"echo.{sender}", "days", "no message was taken up",
             {
-                "en": f"takes up {en} after {{value}} on average",
-                "fr": f"donne suite aux {fr} après {{value}} en moyenne",
+                "en": f"responds to {en} after {{value}} on average",
+                "fr": f"réagit aux {fr} après {{value}} en moyenne",
             },
             none,
         ),

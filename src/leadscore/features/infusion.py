@@ -20,7 +20,7 @@ import numpy.typing as npt
 from leadscore.config import Config
 from leadscore.features import asof
 from leadscore.features.asof import Asof
-from leadscore.features.catalogue import ALL, Feature, Unit, Words, literal, span
+from leadscore.features.catalogue import ALL, Feature, Sayings, Unit, Words, span
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary, heard, tally
 from leadscore.history import Coded, Codes, History, Leads
@@ -101,16 +101,12 @@ def freeze(counts: Counter[str], vocabulary: Vocabulary) -> Mapping[str, Any]:
 def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns: warmth per kind, then of all, per half-life; temperature per half-life, chosen, per channel."""
     per_kind = [
-        replace(
-            _warmth(f"{kind}_{name}", f"{NAME}.{kind}", vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")),
-            kind=kind,
-        )
+        _warmth(f"{kind}_{name}", kind, f"{NAME}.{kind}", vocabulary.label(kind, "en"), vocabulary.label(kind, "fr"))
         for kind in (*vocabulary.kinds, OTHER)
         for name in vocabulary.half_lives
     ]
     overall = [
-        replace(_warmth(name, NAME, "all interactions", "toutes les interactions"), kind=ALL)
-        for name in vocabulary.half_lives
+        _warmth(name, ALL, NAME, "all interactions", "toutes les interactions") for name in vocabulary.half_lives
     ]
     scale = Scale.of(vocabulary)
     return (
@@ -118,89 +114,91 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         *overall,
         *(_temperature(f"temperature_{name}") for name in vocabulary.half_lives),
         *_course(_short_while(vocabulary)),
-        *_by_channel(scale),
+        *_by_channel(scale, vocabulary),
     )
 
 
-def _warmth(name: str, concept: str, en: str, fr: str) -> Feature:
+def _warmth(name: str, kind: str, concept: str, en: str, fr: str) -> Feature:
     return Feature(
         f"warmth_{name}", NAME, concept, "warmth", "",
-        {
-            "en": f"warmth of {en}: {{value}}",
-            "fr": f"chaleur ({fr}) : {{value}}",
-        },
-        {"en": f"no warmth of {en}", "fr": f"plus aucune chaleur ({fr})"},
+        {"en": f"recent activity ({en}): ⟨{{value}}⟩", "fr": f"activité récente ({fr}) : ⟨{{value}}⟩"},
+        {"en": f"recent activity ({en}): ⟨0⟩", "fr": f"activité récente ({fr}) : ⟨0⟩"},
+        kind=kind,
     )  # fmt: skip
 
 
 def _temperature(name: str) -> Feature:
-    return _of_all(
-        name, "temperature", "warmth", "",
-        {
-            "en": "temperature {value}",
-            "fr": "température {value}",
-        },
-        {"en": "no warmth left", "fr": "plus aucune chaleur"},
+    return replace(
+        _of_all(
+            name, "temperature", "warmth", "",
+            {"en": "temperature (recent activity): ⟨{value}⟩", "fr": "température (activité récente) : ⟨{value}⟩"},
+            {"en": "temperature (recent activity): ⟨0⟩", "fr": "température (activité récente) : ⟨0⟩"},
+        ),
+        kind=ALL,
     )  # fmt: skip
 
 
 def _course(while_: int) -> tuple[Feature, ...]:
     """List the columns of the one curve at the chosen half-life."""
-    never = {"en": "never warm", "fr": "jamais de chaleur"}
+    never = {"en": "no activity so far", "fr": "aucune activité jusqu'ici"}
     before = {
-        "en": f"no warmth older than {span(while_, 'en')}",
-        "fr": f"aucune chaleur de plus de {span(while_, 'fr')}",
+        "en": f"no activity older than {span(while_, 'en')}",
+        "fr": f"aucune activité de plus de {span(while_, 'fr')}",
     }
+    cooling = _of_all(
+        "cooling_per_day", "cooling", "ratio", f"no warmth older than {span(while_, 'en')}",
+        {
+            "en": "pace at which activity fades, per day: {value}",
+            "fr": "rythme auquel l'activité retombe, par jour : {value}",
+        },
+        before, skewed=False,
+    )  # fmt: skip
+    until_cold = _of_all(
+        "days_to_cold", "cooling", "days", "never warm",
+        {
+            "en": {"zero": "⟨already cold⟩", "other": "cold in ⟨{value}⟩ if nothing happens"},
+            "fr": {"zero": "⟨déjà froid⟩", "other": "froid dans ⟨{value}⟩ si rien ne se passe"},
+        },
+        never,
+    )  # fmt: skip
     return (
         replace(_temperature("temperature"), voice=True),
         _of_all(
             "temperature_peak", "peak", "warmth", "",
-            {"en": "highest temperature so far: {value}", "fr": "température la plus haute jusqu'ici : {value}"}, never,
+            {
+                "en": "strongest activity so far: temperature ⟨{value}⟩",
+                "fr": "activité la plus forte jusqu'ici : température ⟨{value}⟩",
+            },
+            {
+                "en": "strongest activity so far: temperature ⟨0⟩",
+                "fr": "activité la plus forte jusqu'ici : température ⟨0⟩",
+            },
         ),
         _of_all(
             "temperature_to_peak", "peak", "share", "never warm",
-            {"en": "temperature at {value} of its peak", "fr": "température à {value} de son maximum"}, never,
-            skewed=False,
+            {"en": "activity now at {value} of its strongest", "fr": "activité actuelle à {value} de son maximum"},
+            never, skewed=False,
         ),
-        _of_all(
-            "cooling_per_day", "cooling", "ratio", before["en"],
-            {"en": "cooling rate per day: {value}", "fr": "refroidissement par jour : {value}"}, before,
-            skewed=False,
-        ),
-        _of_all(
-            "days_to_cold", "cooling", "days", "never warm",
-            {"en": "cold in {value} if nothing happens", "fr": "froid dans {value} si rien ne se passe"}, never,
-        ),
+        replace(cooling, kind=ALL, falls=True),
+        replace(until_cold, kind=ALL),
     )  # fmt: skip
 
 
-def _by_channel(scale: Scale) -> tuple[Feature, ...]:
+def _by_channel(scale: Scale, vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """List the columns of the channels, each at its own half-life, and of their sum."""
     if not scale.channels:
         return ()
-    per_channel = []
-    for channel in scale.channels:
-        word = literal(channel)
-        en, fr = ("other channels", "d'autres canaux") if channel == OTHER else (word, f"« {word} »")
-        per_channel.append(
-            Feature(
-                f"temperature_via_{channel}", NAME, f"{NAME}.via.{channel}", "warmth", "",
-                {
-                    "en": f"temperature via {en}: {{value}}",
-                    "fr": f"température par {fr} : {{value}}",
-                },
-                {"en": f"no warmth via {en}", "fr": f"plus aucune chaleur par {fr}"},
-            )
-        )  # fmt: skip
-    summed = _of_all(
-        "temperature_channels", "temperature", "warmth", "",
-        {
-            "en": "temperature {value}",
-            "fr": "température {value}",
-        },
-        {"en": "no warmth left", "fr": "plus aucune chaleur"},
+    return (*(_via(channel, vocabulary) for channel in scale.channels), _temperature("temperature_channels"))
+
+
+def _via(channel: str, vocabulary: Vocabulary) -> Feature:
+    en, fr = vocabulary.channel(channel, "en"), vocabulary.channel(channel, "fr")
+    return Feature(
+        f"temperature_via_{channel}", NAME, f"{NAME}.via.{channel}", "warmth", "",
+        {"en": f"{en}: recent activity ⟨{{value}}⟩", "fr": f"{fr} : activité récente ⟨{{value}}⟩"},
+        {"en": f"{en}: recent activity ⟨0⟩", "fr": f"{fr} : activité récente ⟨0⟩"},
+        kind=ALL, channel=channel,
     )  # fmt: skip
-    return (*per_channel, summed)
 
 
 def _of_all(
@@ -208,7 +206,7 @@ def _of_all(
     concept: str,
     unit: Unit,
     missing: str,
-    sentence: Words,
+    sentence: Sayings,
     absent: Words,
     *,
     skewed: bool = True,

@@ -59,17 +59,24 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     items = vocabulary.frozen[NAME]["items"]
     return (
         _depth(
-            "deepest_layer", {"en": "reached layer {value}", "fr": "a atteint la couche {value}"},
-            {"en": "reached no layer yet", "fr": "n'a encore atteint aucune couche"},
+            "deepest_layer",
+            {
+                "en": "deepest content so far: ⟨layer {value}⟩",
+                "fr": "contenu le plus profond jusqu'ici : ⟨couche {value}⟩",
+            },
+            {"en": "⟨no content⟩ of any layer so far", "fr": "⟨aucun contenu⟩ d'une couche jusqu'ici"},
         ),
         _depth(
             "depth_in_order",
-            {"en": "layers in order down to {value}", "fr": "couches suivies dans l'ordre jusqu'à la {value}"},
-            {"en": "has not begun at layer 1", "fr": "n'a pas commencé par la couche 1"},
+            {
+                "en": "content followed in order ⟨down to layer {value}⟩",
+                "fr": "contenus suivis dans l'ordre ⟨jusqu'à la couche {value}⟩",
+            },
+            {"en": "⟨no content of layer 1⟩ so far", "fr": "⟨aucun contenu de la couche 1⟩ jusqu'ici"},
         ),
         _depth(
             "stalled_layer", {"en": "skipped layer {value}", "fr": "a sauté la couche {value}"},
-            {"en": "skipped no layer", "fr": "n'a sauté aucune couche"},
+            {"en": "skipped ⟨no layer⟩", "fr": "n'a sauté ⟨aucune couche⟩"},
         ),
         *(_share(layer) for layer, number in enumerate(items, start=1) if number),
         *(_days(layer) for layer in range(1, len(items) + 1)),
@@ -106,8 +113,11 @@ def _depth(name: str, sentence: Mapping[str, str], absent: Mapping[str, str]) ->
 def _share(layer: int) -> Feature:
     return Feature(
         f"layer_share_{layer}", NAME, f"percolation.layer_{layer}", "share", "",
-        {"en": f"{{value}} of the contents of layer {layer}", "fr": f"{{value}} des contenus de la couche {layer}"},
-        {"en": f"no content of layer {layer} yet", "fr": f"encore aucun contenu de la couche {layer}"},
+        {
+            "en": f"{{value}} of the content of layer {layer} seen",
+            "fr": f"{{value}} des contenus de la couche {layer} vus",
+        },
+        {"en": f"no content of layer {layer} seen", "fr": f"⟨aucun⟩ contenu de la couche {layer} vu"},
         skewed=False,
     )  # fmt: skip
 
@@ -115,8 +125,8 @@ def _share(layer: int) -> Feature:
 def _days(layer: int) -> Feature:
     return Feature(
         f"layer_days_{layer}", NAME, f"percolation.layer_{layer}", "days", "",
-        {"en": f"{{value}} at layer {layer}", "fr": f"{{value}} à la couche {layer}"},
-        {"en": f"never at layer {layer}", "fr": f"jamais à la couche {layer}"},
+        {"en": f"spent {{value}} at layer {layer}", "fr": f"a passé {{value}} à la couche {layer}"},
+        {"en": f"⟨never⟩ at layer {layer}", "fr": f"⟨jamais⟩ à la couche {layer}"},
     )  # fmt: skip
 
 
@@ -124,7 +134,13 @@ def _gained(window: str, vocabulary: Vocabulary) -> Feature:
     when = vocabulary.within(window)
     return Feature(
         f"depth_gained_{window}", NAME, "percolation.gained", "count", "",
-        {"en": f"layers gained {when['en']}: {{value}}", "fr": f"couches gagnées {when['fr']} : {{value}}"},
-        {"en": f"no layer gained {when['en']}", "fr": f"aucune couche gagnée {when['fr']}"},
+        {
+            "en": {"one": f"{{value}} layer deeper {when['en']}", "other": f"{{value}} layers deeper {when['en']}"},
+            "fr": {
+                "one": f"{{value}} couche franchie {when['fr']}",
+                "other": f"{{value}} couches franchies {when['fr']}",
+            },
+        },
+        {"en": f"no layer deeper {when['en']}", "fr": f"⟨aucune⟩ couche franchie {when['fr']}"},
         skewed=False,
     )  # fmt: skip

@@ -148,8 +148,17 @@ def _pulled(window: str, vocabulary: Vocabulary) -> Feature:
     when = vocabulary.within(window)
     return Feature(
         f"pulled_{window}", NAME, "power.pulled", "count", "",
-        {"en": f"{{value}} × touch of their own {when['en']}", "fr": f"{{value}} × démarche du contact {when['fr']}"},
-        {"en": f"no touch of their own {when['en']}", "fr": f"aucune démarche du contact {when['fr']}"},
+        {
+            "en": {
+                "one": f"{{value}} interaction of their own {when['en']}",
+                "other": f"{{value}} interactions of their own {when['en']}",
+            },
+            "fr": {
+                "one": f"{{value}} démarche du contact {when['fr']}",
+                "other": f"{{value}} démarches du contact {when['fr']}",
+            },
+        },
+        {"en": f"no interaction of their own {when['en']}", "fr": f"⟨aucune⟩ démarche du contact {when['fr']}"},
     )  # fmt: skip
 
 
@@ -158,25 +167,24 @@ def _pushed(window: str, vocabulary: Vocabulary) -> Feature:
     return Feature(
         f"pushed_{window}", NAME, "power.pushed", "count", "",
         {
-            "en": f"{{value}} × contact from us {when['en']}",
-            "fr": f"{{value}} × sollicitation de notre part {when['fr']}",
+            "en": {
+                "one": f"{{value}} contact from us {when['en']}",
+                "other": f"{{value}} contacts from us {when['en']}",
+            },
+            "fr": {
+                "one": f"{{value}} sollicitation de notre part {when['fr']}",
+                "other": f"{{value}} sollicitations de notre part {when['fr']}",
+            },
         },
-        {"en": f"no contact from us {when['en']}", "fr": f"aucune sollicitation de notre part {when['fr']}"},
+        {"en": f"no contact from us {when['en']}", "fr": f"⟨aucune⟩ sollicitation de notre part {when['fr']}"},
         direction=-1,
     )  # fmt: skip
 
 
 def _pushed_kind(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
-    when = vocabulary.within(window)
-    en, fr = vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")
+    often, never = vocabulary.times(kind, window, by_us=True)
     return Feature(
-        f"pushed_{kind}_{window}", NAME, f"power.pushed.{kind}", "count", "",
-        {
-            "en": f"{{value}} × {en} from us {when['en']}",
-            "fr": f"{{value}} × « {fr} » de notre part {when['fr']}",
-        },
-        {"en": f"no {en} from us {when['en']}", "fr": f"aucun « {fr} » de notre part {when['fr']}"},
-        direction=-1,
+        f"pushed_{kind}_{window}", NAME, f"power.pushed.{kind}", "count", "", often, never, direction=-1
     )  # fmt: skip
 
 
@@ -185,10 +193,10 @@ def _pull_share(window: str, vocabulary: Vocabulary) -> Feature:
     return Feature(
         f"pull_share_{window}", NAME, "power.pull_share", "share", "",
         {
-            "en": f"share of touches of their own {when['en']}, estimated: {{value}}",
-            "fr": f"part estimée des démarches du contact {when['fr']} : {{value}}",
+            "en": f"about {{value}} of all interactions {when['en']} are their own",
+            "fr": f"environ {{value}} des interactions {when['fr']} viennent du contact",
         },
-        {"en": f"no touch of their own {when['en']}", "fr": f"aucune démarche du contact {when['fr']}"},
+        {"en": f"no interaction of their own {when['en']}", "fr": f"⟨aucune⟩ démarche du contact {when['fr']}"},
         skewed=False,
         direction=1,
     )  # fmt: skip
@@ -214,8 +222,8 @@ def _answers() -> tuple[Feature, ...]:
         Feature(
             "response_rate", NAME, "power.response", "share", "",
             {
-                "en": "share of our contacts they answer, estimated: {value}",
-                "fr": "part estimée de nos sollicitations suivies d'une réponse : {value}",
+                "en": "answers about {value} of our contacts",
+                "fr": "répond à environ {value} de nos sollicitations",
             },
             {"en": "never answers us", "fr": "ne nous répond jamais"},
             skewed=False,
@@ -224,15 +232,21 @@ def _answers() -> tuple[Feature, ...]:
         Feature(
             "response_delay_days", NAME, "power.response", "days", "no push was answered",
             {"en": "answers us after {value} on average", "fr": "nous répond après {value} en moyenne"},
-            {"en": "no answer to us yet", "fr": "pas encore de réponse à nos sollicitations"},
+            {"en": "⟨no answer⟩ to us so far", "fr": "⟨aucune réponse⟩ à nos sollicitations jusqu'ici"},
         ),
         Feature(
             "unanswered_streak", NAME, "power.streak", "count", "",
             {
-                "en": "{value} × contact from us in a row without an answer",
-                "fr": "{value} × sollicitation de suite sans réponse",
+                "en": {
+                    "one": "{value} contact from us without an answer",
+                    "other": "{value} contacts from us in a row without an answer",
+                },
+                "fr": {
+                    "one": "{value} sollicitation sans réponse",
+                    "other": "{value} sollicitations de suite sans réponse",
+                },
             },
-            {"en": "no contact from us waits for an answer", "fr": "aucune sollicitation en attente de réponse"},
+            {"en": "no contact from us waits for an answer", "fr": "⟨aucune⟩ sollicitation en attente de réponse"},
             direction=-1,
         ),
         Feature(

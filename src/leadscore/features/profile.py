@@ -80,7 +80,8 @@ def _number(name: str, vocabulary: Vocabulary) -> Feature:
     en, fr = (vocabulary.attribute(name, language) for language in LANGUAGES)
     return Feature(
         f"profile_{name}", NAME, f"profile.{name}", "amount", "not known",
-        {"en": f"{en}: {{value}}", "fr": f"{fr} : {{value}}"}, {"en": f"{en}: not known", "fr": f"{fr} : inconnu"},
+        {"en": f"{en}: {{value}}", "fr": f"{fr} : {{value}}"},
+        {"en": f"{en}: not known", "fr": f"{fr} : pas d'indication"},
     )  # fmt: skip
 
 
@@ -91,6 +92,6 @@ def _category(name: str, word: str, vocabulary: Vocabulary) -> Feature:
         f"profile_{name}={word}", NAME, f"profile.{name}", "flag", "",
         {"en": f"{en}: {is_en}", "fr": f"{fr} : {is_fr}"},
         # The flag is 0 for another word and for none at all.
-        {"en": f"{en}: not {is_en}, or not known", "fr": f"{fr} : autre que {is_fr}, ou inconnu"},
+        {"en": f"{en}: not {is_en}, or not known", "fr": f"{fr} : autre que {is_fr}, ou pas d'indication"},
         skewed=False,
     )  # fmt: skip

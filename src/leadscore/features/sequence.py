@@ -19,6 +19,7 @@ NAME = "sequence"
 _MOST_PAIRS = 8
 _NEWEST = 3  # a flag for each place and kind would be three times the columns
 _NTH = (2, 3, 5)
+_OFTEN = {"one": "once", "other": "{value} times"}
 
 
 def needs(vocabulary: Vocabulary) -> str:
@@ -61,8 +62,11 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     words = (*vocabulary.kinds, OTHER)
     state = Feature(
         "days_in_state", NAME, "sequence.state", "days", "no interactions",
-        {"en": "same kind of interaction for {value}", "fr": "même sorte d'interaction depuis {value}"},
-        {"en": "no state yet", "fr": "pas encore d'état"},
+        {
+            "en": "always the same kind of interaction for {value}",
+            "fr": "toujours la même sorte d'interaction depuis {value}",
+        },
+        {"en": "⟨no interaction⟩ so far", "fr": "⟨aucune interaction⟩ jusqu'ici"},
     )  # fmt: skip
     return (
         *(_since(kind, vocabulary) for kind in words),
@@ -107,8 +111,8 @@ def _since(kind: str, vocabulary: Vocabulary) -> Feature:
     en, fr = vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")
     return Feature(
         f"days_since_{kind}", NAME, f"recency.{kind}", "days", f"never a {kind}",
-        {"en": f"last {en} {{value}} ago", "fr": f"dernier « {fr} » il y a {{value}}"},
-        {"en": f"no {en} yet", "fr": f"pas encore de « {fr} »"},
+        {"en": f"last {en} {{value}} ago", "fr": f"dernière interaction du type « {fr} » il y a {{value}}"},
+        {"en": f"⟨no {en}⟩ so far", "fr": f"⟨aucune⟩ interaction du type « {fr} » jusqu'ici"},
     )  # fmt: skip
 
 
@@ -116,8 +120,12 @@ def _newest(kind: str, vocabulary: Vocabulary) -> Feature:
     en, fr = vocabulary.label(kind, "en"), vocabulary.label(kind, "fr")
     return Feature(
         f"newest_is_{kind}", NAME, "sequence.newest", "flag", "",
-        {"en": f"the newest interaction is {en}", "fr": f"l'interaction la plus récente est « {fr} »"},
-        {"en": f"the newest interaction is not {en}", "fr": f"l'interaction la plus récente n'est pas « {fr} »"},
+        {"en": f"newest interaction: {en}", "fr": f"interaction la plus récente : {fr}"},
+        # The flag is 0 for another kind and for none at all.
+        {
+            "en": f"newest interaction: not {en}, or none yet",
+            "fr": f"interaction la plus récente : autre que {fr}, ou aucune",
+        },
         skewed=False,
     )  # fmt: skip
 
@@ -128,11 +136,11 @@ def _among_newest(kind: str, vocabulary: Vocabulary) -> Feature:
         f"newest_{_NEWEST}_{kind}", NAME, "sequence.newest", "count", "",
         {
             "en": f"{en}: {{value}} of the last {_NEWEST} interactions",
-            "fr": f"« {fr} » : {{value}} des {_NEWEST} dernières interactions",
+            "fr": f"{fr} : {{value}} des {_NEWEST} dernières interactions",
         },
         {
             "en": f"{en}: none of the last {_NEWEST} interactions",
-            "fr": f"« {fr} » : aucune des {_NEWEST} dernières interactions",
+            "fr": f"{fr} : ⟨aucune⟩ des {_NEWEST} dernières interactions",
         },
         skewed=False,
     )  # fmt: skip
@@ -141,8 +149,11 @@ def _among_newest(kind: str, vocabulary: Vocabulary) -> Feature:
 def _nth(n: int) -> Feature:
     return Feature(
         f"nth_newest_{n}_days", NAME, "sequence.nth_newest", "days", f"fewer than {n} interactions",
-        {"en": f"last {n} interactions within {{value}}", "fr": f"{n} dernières interactions en {{value}}"},
-        {"en": f"fewer than {n} interactions", "fr": f"moins de {n} interactions"},
+        {
+            "en": f"last {n} interactions spread over {{value}}",
+            "fr": f"{n} dernières interactions réparties sur {{value}}",
+        },
+        {"en": f"⟨fewer than {n} interactions⟩ so far", "fr": f"⟨moins de {n} interactions⟩ jusqu'ici"},
     )  # fmt: skip
 
 
@@ -152,11 +163,11 @@ def _transition(before: str, after: str, vocabulary: Vocabulary, window: str) ->
     return Feature(
         f"transition_{name}_{window}", NAME, f"sequence.{name}", "count", "",
         {
-            "en": f"{{value}} × {a['en']}, then {b['en']}, {when['en']}",
-            "fr": f"{{value}} × « {a['fr']} » puis « {b['fr']} » {when['fr']}",
+            "en": {form: f"{a['en']}, then {b['en']}: ⟨{often}⟩ {when['en']}" for form, often in _OFTEN.items()},
+            "fr": f"{a['fr']}, puis {b['fr']} : ⟨{{value}} fois⟩ {when['fr']}",
         },
         {
-            "en": f"never {a['en']}, then {b['en']}, {when['en']}",
-            "fr": f"jamais « {a['fr']} » puis « {b['fr']} » {when['fr']}",
+            "en": f"{a['en']}, then {b['en']}: ⟨never⟩ {when['en']}",
+            "fr": f"{a['fr']}, puis {b['fr']} : ⟨jamais⟩ {when['fr']}",
         },
     )  # fmt: skip

@@ -37,8 +37,8 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         _feature("value_last", "values.last", "last value {value}", "dernière valeur {value}"),
         *(_decayed(name) for name in vocabulary.half_lives),
         _feature(
-            "value_trend", "values.trend", "recent values less the mean: {value}",
-            "valeurs récentes moins la moyenne : {value}",
+            "value_trend", "values.trend", "recent values against the mean: {value}",
+            "écart des valeurs récentes à la moyenne : {value}",
         ),
     )  # fmt: skip
 
@@ -76,8 +76,8 @@ def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Voc
 def _decayed(name: str) -> Feature:
     return _feature(
         f"value_decayed_{name}", "values.mean",
-        "mean value {value}, the newest first",
-        "valeur moyenne {value}, les plus récentes d'abord",
+        "mean value {value}, the newest counting most",
+        "valeur moyenne {value}, surtout des plus récentes",
     )  # fmt: skip
 
 

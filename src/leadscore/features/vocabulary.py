@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from leadscore.config import Config
 from leadscore.config.shape import Forms as Plural
-from leadscore.features.catalogue import literal, span
+from leadscore.features.catalogue import ALL, Sayings, Words, literal, span
 from leadscore.history import NEITHER, NEVER, Coded, History, Leads
 from leadscore.language import Forms, Language, choose
+from leadscore.language import number as in_words
 from leadscore.timeline import DAY
 
 OTHER = "other"
@@ -23,11 +24,20 @@ _OTHER: Mapping[str, Forms] = {
     "en": {"one": "other interaction", "other": "other interactions"},
     "fr": {"zero": "aucune autre interaction", "one": "autre interaction", "other": "autres interactions"},
 }
+_ANY: Mapping[str, Forms] = {
+    "en": {"zero": "no interaction", "one": "interaction", "other": "interactions"},
+    "fr": {"zero": "aucune interaction", "one": "interaction", "other": "interactions"},
+}
 _TIMES: Mapping[str, tuple[Forms, str]] = {
     "en": ({"one": "{called}: ⟨once⟩ {when}", "other": "{called}: ⟨{value} times⟩ {when}"}, "{called}: ⟨never⟩ {when}"),
     "fr": ("{called} : ⟨{value} fois⟩ {when}", "{called} : ⟨jamais⟩ {when}"),
 }
 _NO = {"en": "no {other}", "fr": "pas de « {one} »"}
+_NONE = re.compile(r"^(aucune?)\b")  # has the gender of what there is none of
+_BY_US = {"en": "from us", "fr": "de notre part"}
+_CHANNEL = {"en": "channel {name}", "fr": "canal {name}"}
+_OTHER_CHANNELS = {"en": "other channels", "fr": "autres canaux"}
+_UNMARKED = {ord(mark): None for mark in "⟨⟩"}
 _NUMERIC_SHARE = 0.95  # an attribute is a number when nearly all of its values are
 _LARGEST = float(np.finfo(np.float32).max)
 _MIN_CATEGORY = 20  # versions of leads; a rarer category teaches its leads by heart
@@ -68,6 +78,7 @@ class Vocabulary:
         kinds: Kinds with columns of their own; all others count as `other`.
         labels: Per kind and language, how people call it: a text, or its forms of `one`, `other` and maybe `zero`.
         attributes: How people call attributes and their words: per attribute `label` and `words`, by language.
+        channels: How people call channels, by language.
         numbers: Attributes read as numbers.
         categories: Attributes read as words, with the categories that have a column.
         windows, half_lives: Lengths in microseconds, by their name.
@@ -94,6 +105,7 @@ class Vocabulary:
     answer_within: int = 7 * DAY
     frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def label(self, kind: str, language: Language) -> str:
         """Return how people call a kind, ready to stand in a sentence."""
@@ -111,17 +123,32 @@ class Vocabulary:
         """Return how people say a word of an attribute, ready to stand in a sentence."""
         return literal(self.attributes.get(name, {}).get("words", {}).get(word, {}).get(language, word))
 
-    def times(self, kind: str, window: str) -> tuple[dict[str, Forms], dict[str, str]]:
-        """Say how often a kind came in a window, per language: with `{value}`, and when it never did."""
+    def channel(self, name: str, language: Language) -> str:
+        """Return how people call a channel, and that it is one, ready to stand in a sentence."""
+        if name == OTHER:
+            return _OTHER_CHANNELS[language]
+        return literal(_CHANNEL[language].format(name=self.channels.get(name, {}).get(language, name)))
+
+    def times(self, kind: str, window: str, *, by_us: bool = False) -> tuple[Sayings, Words]:
+        """Say how often a kind, or ALL, came in a window, per language: with `{value}`, and when it never did."""
         often: dict[str, Forms] = {}
         never: dict[str, str] = {}
         for language, when in self.within(window).items():
-            called = self._called(kind, language)
-            often[language], never[language] = _times(called, when, language)
+            called, by = self._called(kind, language), f"{_BY_US[language]} " if by_us else ""
+            often[language], never[language] = _times(called, f"{by}{when}", language)
         return often, never
 
     def _called(self, kind: str, language: Language) -> Forms:
-        return _OTHER[language] if kind == OTHER else self.labels.get(kind, {}).get(language, kind)
+        if kind in (OTHER, ALL):
+            return (_OTHER if kind == OTHER else _ANY)[language]
+        return self.labels.get(kind, {}).get(language, kind)
+
+    def so_many(self, kind: str, number: int, language: Language) -> str:
+        """Say a number of a kind, ready to stand in a sentence: `2 pages read`."""
+        called = self._called(kind, language)
+        often = _times(called, "", language)[0]
+        said = choose(often, number, language).format(value=in_words(number, language))
+        return literal(said.translate(_UNMARKED).strip())
 
     def within(self, window: str) -> dict[Language, str]:
         """Say in each language which stretch of time a window is; `ever` is all of it."""
@@ -157,7 +184,9 @@ def _times(called: Forms, when: str, language: str) -> tuple[Forms, str]:
         said = {form: text.replace("{called}", literal(called)).replace("{when}", when) for form, text in _forms(often)}
         return said, never.replace("{called}", literal(called)).replace("{when}", when)
     none = called.get("zero") or _NO[language].format(**called)
-    return {form: f"{{value}} {literal(text)} {when}" for form, text in _forms(called)}, f"{literal(none)} {when}"
+    often = {form: f"{{value}} {literal(text)} {when}" for form, text in _forms(called)}
+    never = _NONE.sub(r"⟨\1⟩", literal(none))
+    return often, f"{never} {when}"
 
 
 def _forms(forms: Forms) -> list[tuple[str, str]]:
@@ -221,6 +250,11 @@ def settle(census: Census, config: Config) -> Vocabulary:
             if given.label
         },
         attributes={name: given.model_dump(exclude_defaults=True) for name, given in config.attributes.items()},
+        channels={
+            name: {str(language): text for language, text in given.label.items()}
+            for name, given in sorted(config.channels.items())
+            if given.label
+        },
         numbers=numbers,
         categories={
             name: _top(counts, settings.top_categories, _MIN_CATEGORY)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature
+from leadscore.features.catalogue import ALL, Feature
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary
 
 NAME = "volume"
-_KINDS = ("different kinds of interaction", "sortes d'interactions", "no interaction", "aucune interaction")
+_KINDS = ("different kinds of interaction", "sortes d'interactions", "no interaction", "⟨aucune⟩ interaction")
 _DIFFERENT = {
-    "content": ("contents", "different contents", "contenus différents", "no content", "aucun contenu"),
-    "channel": ("channels", "different channels", "canaux différents", "no channel", "aucun canal"),
-    "topic": ("topics", "different topics", "sujets différents", "no topic", "aucun sujet"),
-    "campaign": ("campaigns", "different campaigns", "campagnes différentes", "no campaign", "aucune campagne"),
+    "content": ("contents", "different contents", "contenus différents", "no content", "⟨aucun⟩ contenu"),
+    "channel": ("channels", "different channels", "canaux différents", "no channel", "⟨aucun⟩ canal"),
+    "topic": ("topics", "different topics", "sujets différents", "no topic", "⟨aucun⟩ sujet"),
+    "campaign": ("campaigns", "different campaigns", "campagnes différentes", "no campaign", "⟨aucune⟩ campagne"),
 }
 
 
@@ -65,12 +65,8 @@ def counted(kind: str, window: str, vocabulary: Vocabulary) -> Feature:
 
 def touched(window: str, vocabulary: Vocabulary) -> Feature:
     """Describe how often anything came in a window."""
-    when = vocabulary.within(window)
-    return Feature(
-        f"touches_{window}", NAME, NAME, "count", "",
-        {"en": f"interactions {when['en']}: {{value}}", "fr": f"interactions {when['fr']} : {{value}}"},
-        {"en": f"no interaction {when['en']}", "fr": f"aucune interaction {when['fr']}"},
-    )  # fmt: skip
+    often, never = vocabulary.times(ALL, window)
+    return Feature(f"touches_{window}", NAME, NAME, "count", "", often, never)
 
 
 def _different(what: str, en: str, fr: str, no: str, aucun: str, window: str, vocabulary: Vocabulary) -> Feature:

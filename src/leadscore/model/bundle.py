@@ -23,7 +23,7 @@ from leadscore.model.calibrate import Calibrator, logit
 from leadscore.model.certainty import Certainty, Usual
 from leadscore.model.fitted import Fitted
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leadscore.features import plain
-from leadscore.features.catalogue import Feature, readable
+from leadscore.features.catalogue import ALL, Feature, readable
+from leadscore.features.infusion import Scale
 from leadscore.features.view import Matrix
 from leadscore.language import Language
 from leadscore.model.base import Floats
@@ -96,13 +97,23 @@ class Speaker:
         return np.append(0, np.cumsum(np.bincount(self._member)))
 
     @cached_property
-    def _facts(self) -> dict[str, list[tuple[int, Feature]]]:
-        """Per kind, the plain facts there are of it, shortest window first; none where nobody knows what is usual."""
-        found: dict[str, list[tuple[int, Feature]]] = {}
-        if len(self.bundle.usual.facts):
-            for place, (kind, fact) in enumerate(plain.catalogue(self.bundle.vocabulary)):
-                found.setdefault(kind, []).append((place, fact))
+    def _all_facts(self) -> Sequence[Feature]:
+        """The plain facts; none where nobody knows what is usual."""
+        return plain.catalogue(self.bundle.vocabulary) if len(self.bundle.usual.facts) else ()
+
+    @cached_property
+    def _facts(self) -> dict[tuple[str, str], list[tuple[int, Feature]]]:
+        """The same with their places, by kind and channel, shortest window first."""
+        found: dict[tuple[str, str], list[tuple[int, Feature]]] = {}
+        for place, fact in enumerate(self._all_facts):
+            found.setdefault((fact.kind, fact.channel), []).append((place, fact))
         return found
+
+    @cached_property
+    def _degrees(self) -> Floats:
+        """What a touch of each kind adds to the temperature."""
+        weights, kinds = Scale.of(self.bundle.vocabulary).weights, plain.kinds(self.bundle.vocabulary)
+        return np.array([weights[kind] for kind in kinds], dtype=np.float64)
 
     def weigh(self, matrix: Matrix, horizon: int) -> Weights:
         """Split the margins of snapshots into what each concept adds (see `explain.explain`)."""
@@ -121,41 +132,50 @@ class Speaker:
             number: How many reasons at most.
         """
         chosen = weights.strongest(number)
-        told: list[list[Reason | None]] = [[None] * chosen.shape[1] for _ in chosen]
+        columns = np.zeros_like(chosen)
         for concept in np.unique(chosen[chosen >= 0]).tolist():
             rows, ranks = np.nonzero(chosen == concept)
             signs = np.where(weights.by_concept[rows, concept] >= 0, 1.0, -1.0)
-            texts = self._say(concept, weights, rows, matrix, facts, signs)
-            code, added = self.concepts[concept], weights.by_concept[rows, concept].tolist()
-            for row, rank, text, weight in zip(rows.tolist(), ranks.tolist(), texts, added, strict=True):
-                told[row][rank] = Reason(code, text, weight)
-        return [[reason for reason in row if reason is not None] for row in told]
+            columns[rows, ranks] = self._speaking(concept, weights, rows, matrix, signs)
+        return [
+            self._told(row, *ranked, weights, matrix, facts)
+            for row, ranked in enumerate(zip(chosen, columns, strict=True))
+        ]
 
     def say(self, concepts: Places, weights: Weights, matrix: Matrix, facts: Matrix, signs: Floats) -> list[str]:
         """Say one concept of each snapshot, by the feature that says most in a direction (1 or -1)."""
         told = [""] * len(concepts)
         for concept in np.unique(concepts).tolist():
             rows = np.flatnonzero(concepts == concept)
-            texts = self._say(concept, weights, rows, matrix, facts, signs[rows])
-            for row, text in zip(rows.tolist(), texts, strict=True):
-                told[row] = text
+            columns = self._speaking(concept, weights, rows, matrix, signs[rows])
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+                told[row] = next(self._ways(concept, column, matrix[row], facts[row]))
         return told
 
-    def _say(
-        self, concept: int, weights: Weights, rows: Places, matrix: Matrix, facts: Matrix, signs: Floats
-    ) -> list[str]:
+    def _told(
+        self, row: int, chosen: Places, columns: Places, weights: Weights, matrix: Matrix, facts: Matrix
+    ) -> list[Reason]:
+        """Say the concepts of a snapshot, strongest first, none in the words of a stronger one."""
+        reasons: list[Reason] = []
+        said: set[str] = set()
+        for concept, column in zip(chosen.tolist(), columns.tolist(), strict=True):
+            if concept >= 0:
+                ways = self._ways(concept, column, matrix[row], facts[row])
+                first = next(ways)
+                text = first if first not in said else next((way for way in ways if way not in said), first)
+                reasons.append(Reason(self.concepts[concept], text, float(weights.by_concept[row, concept])))
+                said.add(text)
+        return reasons
+
+    def _speaking(self, concept: int, weights: Weights, rows: Places, matrix: Matrix, signs: Floats) -> Places:
+        """Return the column that speaks for a concept: of each snapshot the one that says most in a direction."""
         first, last = self._begins[concept], self._begins[concept + 1]
         columns = self._order[first:last]
         lead = weights.by_feature[rows, first:last] * signs[:, None]
         if all(self.bundle.features[column].unit == "flag" for column in columns):
             # Of a word the lead has its own is said; that it is not another one, only where it has none of these.
             lead = np.where(matrix[np.ix_(rows, columns)] == 1, lead + np.ptp(lead) + 1, lead)
-        best = self._spoken(columns, columns[np.argmax(lead, axis=1)], matrix[rows])
-        values = matrix[rows, best].tolist()
-        return [
-            self._sentence(column, value, facts[row])
-            for column, value, row in zip(best.tolist(), values, rows.tolist(), strict=True)
-        ]
+        return self._spoken(columns, columns[np.argmax(lead, axis=1)], matrix[rows])
 
     def _spoken(self, columns: Places, best: Places, matrix: Matrix) -> Places:
         """Let the voice of a concept speak, where it says the same as the feature that says most."""
@@ -166,15 +186,50 @@ class Speaker:
         same = np.sign(matrix[:, voice] - usual[voice]) == np.sign(matrix[rows, best] - usual[best])
         return np.where(same, voice, best)
 
-    def _sentence(self, column: int, value: float, facts: Matrix) -> str:
-        """Say a value beside the usual one; of a warmth how often it came, where that tells the same."""
-        feature, usual = self.bundle.features[column], self._usual[column]
-        known = self._facts.get(feature.kind, ()) if feature.kind else ()
-        for place, fact in known:
-            count, of_count = float(facts[place]), self._usual_facts[place]
-            if _sign(count - of_count) == _sign(value - usual):
-                return self._said(fact, count, of_count)
-        return self._said(feature, value, usual)
+    def _ways(self, concept: int, column: int, matrix: Matrix, facts: Matrix) -> Iterator[str]:
+        """Say a concept, the best way first: counts that tell the same, the value, other values that tell the same."""
+        feature, way = self.bundle.features[column], self._way(column, matrix)
+        if not math.isnan(matrix[column] - self._usual[column]):
+            yield from self._counted(feature, -way if feature.falls else way, facts)
+        yield self._said(feature, float(matrix[column]), self._usual[column])
+        for other in self._order[self._begins[concept] : self._begins[concept + 1]].tolist():
+            if other != column and self._way(other, matrix) == way:
+                yield self._said(self.bundle.features[other], float(matrix[other]), self._usual[other])
+
+    def _way(self, column: int, matrix: Matrix) -> int:
+        """Return whether a value is more than usual (1), less (-1), or neither."""
+        return _sign(float(matrix[column]) - self._usual[column])
+
+    def _counted(self, feature: Feature, way: int, facts: Matrix) -> Iterator[str]:
+        """Say the counts that stand on the same side of the usual as a value does, of the shortest window first."""
+        for place, fact in self._facts.get((feature.kind, feature.channel), ()):
+            if _sign(float(facts[place]) - self._usual_facts[place]) == way:
+                if way > 0 and (fact.kind, fact.channel) == (ALL, ""):
+                    yield self._in_detail(place, fact, facts)
+                else:
+                    yield self._said(fact, float(facts[place]), self._usual_facts[place])
+
+    def _in_detail(self, place: int, fact: Feature, facts: Matrix) -> str:
+        """Say how many interactions there were, and how many of the kind that warms most among them."""
+        apart = len(self.bundle.vocabulary.windows)
+        own = range(place % apart, len(self._degrees) * apart, apart)  # of each kind the count in the same window
+        counts = facts[own]
+        most = int((counts * self._degrees).argmax())
+        number = int(counts[most])
+        if number == facts[place] and number > self._usual_facts[own[most]]:
+            place, fact = own[most], self._all_facts[own[most]]
+        elif self._degrees[most] and 0 < number < facts[place]:
+            fact = self._including(place, most, number)
+        return self._said(fact, float(facts[place]), self._usual_facts[place])
+
+    def _including(self, place: int, kind: int, number: int) -> Feature:
+        key = place, kind, number
+        if key not in self._details:
+            vocabulary = self.bundle.vocabulary
+            self._details[key] = plain.including(
+                self._all_facts[place], plain.kinds(vocabulary)[kind], number, vocabulary
+            )
+        return self._details[key]
 
     def _said(self, feature: Feature, value: float, usual: float) -> str:
         """Say a value as it reads, or say again what was said of one that reads the same."""
@@ -183,6 +238,10 @@ class Speaker:
         if key not in self._remembered:
             self._remembered[key] = feature.say_beside(shown, usual, self.language)
         return self._remembered[key]
+
+    @cached_property
+    def _details(self) -> dict[tuple[int, int, int], Feature]:
+        return {}
 
     @cached_property
     def _remembered(self) -> dict[tuple[str, float | None], str]:

@@ -468,3 +468,10 @@ def test_a_list_of_old_news_says_so_and_nobody_is_held_against_outcomes_that_nev
     assert "days older than the list" not in trained("score", "--as-of", TRAINED_AS_OF).err
     slots = trained("monitor", "--as-of", "2024-12-01", "--json").json["slots"]
     assert [slot["as_of"] for slot in slots] == ["2024-03-14T00:00:00Z"]
+    # A later list tells what became of those that were delivered, by the same rule.
+    page = (Path(trained("score", "--as-of", "2024-12-01", "--json").json["path"]) / "report.html").read_text()
+    assert "1 September 2024 (delivered)" not in page
+    (a,) = [line for line in slots[0]["grades"] if line["grade"] == "A"]
+    cells = re.search(r"14 March 2024 \(delivered\)</th>(.*?)</tr>", page)[1]
+    told = [f"{a['leads']}", f"{round(a['promised'], 1):g}", f"{a['happened']}", f"{a['rate']:.1%}"]
+    assert re.findall(">([^<]+)</td>", cells) == told

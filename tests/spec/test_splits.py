@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leadscore.model.split import rolling_origins
+from leadscore.model.split import last_closed, rolling_origins
 from leadscore.timeline import DAY, grid_before
 
 
@@ -47,6 +47,25 @@ def test_every_cohort_has_matured_and_half_of_the_past_comes_before(as_of, spaci
     assert len({len(cohort) for cohort in cohorts}) <= 1
     if moments:
         assert moments[0] >= len(moments) * spacing
+
+
+@pytest.mark.parametrize(
+    ("after", "as_of", "spacing", "closes", "length", "expected"),
+    [
+        (0, 20, 1, 5, 3, [13, 14, 15]),
+        (13, 20, 1, 5, 3, [14, 15]),
+        (15, 20, 1, 5, 3, None),
+        # what closes between two moments of the grid is rounded up to the next
+        (0, 200, 7, 30, 4, [144, 151, 158, 165]),
+        (0, 20, 1, 5, 0, None),
+    ],
+)
+def test_the_newest_closed_moments_are_of_the_same_grid_and_after_those_judged(
+    after, as_of, spacing, closes, length, expected
+):
+    found = last_closed(after * DAY, as_of * DAY, spacing * DAY, closes * DAY, length)
+    assert (None if found is None else (found.moments // DAY).tolist()) == expected
+    assert found is None or found.origin == found.moments[0]
 
 
 def test_the_grid_ends_before_as_of_and_holds_the_earliest_moment():

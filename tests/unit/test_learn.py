@@ -18,6 +18,7 @@ from leadscore.model.learn import (
     configured_splits,
     fit_members,
     in_shape,
+    judge_newest,
     judge_origin,
 )
 from leadscore.model.shape import SHAPES
@@ -217,3 +218,19 @@ def test_an_origin_that_can_teach_or_show_nothing_says_so():
     with pytest.raises(DataError, match="no lead was at risk in the cohort after 2024-03-10"):
         judge_origin(funnel_reader(), settings, nobody, day(FUNNEL_AS_OF))
     assert set(judge_origin(funnel_reader(), settings, late, day(FUNNEL_AS_OF)).chances) > set(SHAPES)
+
+
+def test_the_newest_closed_lists_are_judged_by_a_model_that_had_not_seen_them():
+    settings, _, cohorts, _ = learned_funnel()
+    as_of, ranked = day(FUNNEL_AS_OF), settings.rank_index
+    newest = judge_newest(funnel_reader(), settings, cohorts, as_of, "hazard")
+    assert min(newest.as_of) > max(cohorts[-1].as_of)
+    assert newest.origin == min(newest.as_of)
+    assert set(newest.chances) == {"model", "recency"}
+    # They have closed for the ranking horizon, and not all for the longest: else they had been judged already.
+    assert newest.matured[:, ranked].all()
+    assert not newest.matured[:, -1].all()
+    closes = settings.horizons[ranked].microseconds + settings.outcomes.known_within.microseconds
+    assert as_of - max(newest.as_of) - closes < settings.snapshots.spacing.microseconds
+    assert judge_newest(funnel_reader(), settings, [*cohorts, newest], as_of, "hazard") is None
+    assert judge_newest(funnel_reader(), settings, [], as_of, "hazard") is None

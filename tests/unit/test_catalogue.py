@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from leadscore.features import plain
 from leadscore.features.catalogue import span
 from leadscore.features.matrix import FAMILIES, catalogue, settle, take_census
 from leadscore.features.vocabulary import Vocabulary, as_number, sum_censuses
@@ -81,9 +82,9 @@ WORDS = vocabulary(
         ("profile_size", 0, "size: 0", "size : 0"),
         ("profile_size", NAN, "size: not known", "size : pas d'indication"),
         ("value_last", 0, "last value 0", "dernière valeur 0"),
-        ("value_last", NAN, "no value so far", "aucune valeur jusqu'ici"),
+        ("value_last", NAN, "no value so far", "pas de valeur jusqu'ici"),
         # Values may add up to 0, and what is smoothed is a guess before there is anything to count.
-        ("value_sum_7d", 0, "no value in the last 7 days, or 0 in all", "aucune valeur en 7 jours, ou 0 au total"),
+        ("value_sum_7d", 0, "no value in the last 7 days, or 0 in all", "pas de valeur en 7 jours, ou 0 au total"),
         (
             "response_rate",
             0.5,
@@ -138,6 +139,18 @@ def test_a_value_stands_beside_what_is_usual(name, value, usual, english, french
     feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
     assert feature.say_beside(value, usual, "en") == english
     assert french is None or feature.say_beside(value, usual, "fr") == french
+
+
+def test_a_count_names_some_of_what_it_counts():
+    (fact,) = [fact for fact in plain.catalogue(WORDS) if fact.name == "touches_7d"]
+    for kind, number, english, french in [
+        ("call", 2, "including 2 calls", "dont 2 appels"),
+        ("mail", 1, "including mail: once", "dont courriel : 1 fois"),
+        ("{odd}", 1200, "including {odd}: 1,200 times", "dont {odd} : 1\u202f200 fois"),
+    ]:
+        some = plain.including(fact, kind, number, WORDS)
+        assert some.say(1201, "en") == f"1,201 interactions in the last 7 days ({english})"
+        assert some.say_beside(1201, 0, "fr") == f"1\u202f201 interactions en 7 jours ({french}) ; d'habitude aucune"
 
 
 @pytest.mark.parametrize(

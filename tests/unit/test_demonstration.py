@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from statistics import mean
 
@@ -10,6 +11,8 @@ import pytest
 from leadscore import steps
 from leadscore.config import read_config
 from leadscore.demonstration import mlflow_command
+from leadscore.features import plain
+from leadscore.language import LANGUAGES
 from leadscore.model.learn import choose_shape, finish, learn
 from leadscore.scoring.score import rank, score_bucket
 from leadscore.simulate import export, simulate
@@ -29,8 +32,8 @@ def test_the_command_that_opens_the_experiments_survives_a_folder_with_spaces(tm
 
 
 @pytest.fixture(scope="module")
-def morning(tmp_path_factory):
-    """A model of the simulated company, and its list of the day."""
+def learned(tmp_path_factory):
+    """A model of the simulated company, its settings, the moment of its list, and what is known then."""
     company = simulate(leads=4000, seed=1)
     told = read_config(export(company, tmp_path_factory.mktemp("company"), "en"))
     settings = told.model_copy(update={"model": told.model.model_copy(update={"members": 0})})
@@ -38,7 +41,14 @@ def morning(tmp_path_factory):
     as_of = to_microseconds(company.ends_at)
     read = steps.reader(settings, steps.open_settled(settings))
     bundle = finish(settings, as_of, learn(read, settings, as_of), [], choose_shape([], settings))
-    parts = [score_bucket(bucket, bundle, settings, as_of)[0] for bucket in read(as_of)]
+    return bundle, settings, as_of, [*read(as_of)]
+
+
+@pytest.fixture(scope="module")
+def morning(learned):
+    """The model, and the list of the day."""
+    bundle, settings, as_of, buckets = learned
+    parts = [score_bucket(bucket, bundle, settings, as_of)[0] for bucket in buckets]
     return bundle, rank(parts, bundle, settings, as_of, "run").to_pylist()
 
 
@@ -68,3 +78,37 @@ def test_the_scale_of_the_temperature_finds_the_kinds_that_warm(morning):
     assert max(weights, key=weights.__getitem__) == max(truly, key=truly.__getitem__) == "demo_request"
     assert mean(warm) > 1.5 * mean(tepid)
     assert mean(tepid) > 3 * mean(idle)
+
+
+# What is written alike in both languages, and countries.
+ALIKE = {
+    *("a", "conversation", "conversations", "finance", "interaction", "interactions", "leads", "mail", "mails"),
+    *("mention", "mentions", "messages", "page", "pages", "place", "public", "web"),
+    *("BE", "DE", "ES", "FR", "GB", "IT", "NL"),
+}
+
+
+def panels(learned, language):
+    bundle, settings, as_of, buckets = learned
+    told = settings.model_copy(update={"language": language})
+    scored = [score_bucket(bucket, bundle, told, as_of, panels_from=0)[0] for bucket in buckets]
+    return [panel for part in scored for panel in part.panels.values()]
+
+
+@pytest.mark.slow
+def test_what_a_list_says_is_in_one_language_and_never_twice_of_a_lead(learned):
+    vocabulary, said = learned[0].vocabulary, {}
+    for language in LANGUAGES:
+        found = panels(learned, language)
+        reasons = [[reason.text for reason in panel.reasons] for panel in found]
+        assert [texts for texts in reasons if len({*texts}) < len(texts)] == []
+        features = [*learned[0].features, *plain.catalogue(vocabulary)]
+        said[language] = {
+            *(text for texts in reasons for text in texts),
+            *(touch.label for panel in found for touch in panel.touches),
+            *(feature.say(value, language) for feature in features for value in (0, 1, 3)),
+        }
+        assert [text for text in said[language] if re.search(r"[_*{}⟨⟩]|\bnan\b|None", text)] == []
+    english, french = ({word for text in said[language] for word in re.findall(r"[^\W\d]+", text)} for language in said)
+    assert english & french <= ALIKE
+    assert "none" not in french

@@ -331,6 +331,16 @@ def sentences(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_concepts_say_the_same(language):
+    concepts = {}
+    for feature in catalogue(EVERYTHING):
+        for value in VALUES[feature.unit]:
+            if feature.missing or value == value:  # noqa: PLR0124 - NaN
+                concepts.setdefault(feature.say(value, language), set()).add(feature.concept)
+    assert {text: found for text, found in concepts.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_is_whole(language):
     beside = {
         "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as usual|like (fewer than )?\d+% of the leads)"),

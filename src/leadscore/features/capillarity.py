@@ -29,6 +29,11 @@ WARM = 0.5
 # leads does not say when, the difference tells the outcome.
 _ALONE = "no colleagues"
 _NOBODY = {"en": "no colleagues known", "fr": "aucun collègue connu"}
+_NOBODY_WHO = {
+    "spread": {"en": "no colleagues known who became active", "fr": "aucun collègue connu devenu actif"},
+    "conversions": {"en": "no colleagues known who converted", "fr": "aucun collègue connu qui ait converti"},
+    "rank": {"en": "no colleagues known to compare with", "fr": "aucun collègue connu à qui se comparer"},
+}
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -355,4 +360,5 @@ def _referrer() -> list[Feature]:
 
 
 def _feature(name: str, concept: str, unit: Unit, en: str, fr: str) -> Feature:
-    return Feature(name, NAME, concept, unit, _ALONE, {"en": en, "fr": fr}, _NOBODY)
+    absent = _NOBODY_WHO.get(concept.removeprefix(f"{NAME}."), _NOBODY)
+    return Feature(name, NAME, concept, unit, _ALONE, {"en": en, "fr": fr}, absent)

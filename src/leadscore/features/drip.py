@@ -59,7 +59,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:  # noqa: ARG001 - 
         Feature(
             "busiest_day_share", NAME, "drip.spread", "share", "no interactions",
             {"en": "{value} of the interactions on a single day", "fr": "{value} des interactions en un seul jour"},
-            {"en": "no interaction yet", "fr": "pas encore d'interaction"},
+            {"en": "no day with interactions yet", "fr": "pas encore de jour d'activité"},
             skewed=False,
         ),
         Feature(

@@ -177,7 +177,7 @@ def _course(while_: int) -> tuple[Feature, ...]:
         _of_all(
             "temperature_to_peak", "peak", "share", "never warm",
             {"en": "activity now at {value} of its strongest", "fr": "activité actuelle à {value} de son maximum"},
-            never, skewed=False,
+            {"en": "no peak of activity so far", "fr": "aucun pic d'activité jusqu'ici"}, skewed=False,
         ),
         replace(cooling, kind=ALL, falls=True),
         replace(until_cold, kind=ALL),

@@ -196,7 +196,10 @@ def _pull_share(window: str, vocabulary: Vocabulary) -> Feature:
             "en": f"about {{value}} of all interactions {when['en']} are their own",
             "fr": f"environ {{value}} des interactions {when['fr']} viennent du contact",
         },
-        {"en": f"no interaction of their own {when['en']}", "fr": f"⟨aucune⟩ démarche du contact {when['fr']}"},
+        {
+            "en": f"of all interactions {when['en']} none is their own",
+            "fr": f"aucune des interactions {when['fr']} ne vient du contact",
+        },
         skewed=False,
         direction=1,
     )  # fmt: skip

@@ -66,7 +66,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
             "en": "always the same kind of interaction for {value}",
             "fr": "toujours la même sorte d'interaction depuis {value}",
         },
-        {"en": "⟨no interaction⟩ so far", "fr": "⟨aucune interaction⟩ jusqu'ici"},
+        {"en": "⟨no interaction⟩ at all so far", "fr": "⟨aucune interaction⟩ du tout jusqu'ici"},
     )  # fmt: skip
     return (
         *(_since(kind, vocabulary) for kind in words),

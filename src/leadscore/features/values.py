@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore.features import asof
-from leadscore.features.catalogue import Feature
+from leadscore.features.catalogue import Feature, Words
 from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import Vocabulary
 
@@ -34,11 +34,15 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
         *_per_window("mean", "mean value", "valeur moyenne", windows, vocabulary),
         *_per_window("largest", "largest value", "plus grande valeur", windows[-2:], vocabulary),
         *_per_window("smallest", "smallest value", "plus petite valeur", windows[-2:], vocabulary),
-        _feature("value_last", "values.last", "last value {value}", "dernière valeur {value}"),
+        _feature(
+            "value_last", "values.last", "last value {value}", "dernière valeur {value}",
+            {"en": "no value so far", "fr": "pas de valeur jusqu'ici"},
+        ),
         *(_decayed(name) for name in vocabulary.half_lives),
         _feature(
             "value_trend", "values.trend", "recent values against the mean: {value}",
             "écart des valeurs récentes à la moyenne : {value}",
+            {"en": "no recent values so far", "fr": "pas de valeurs récentes jusqu'ici"},
         ),
     )  # fmt: skip
 
@@ -65,7 +69,7 @@ def _per_window(what: str, en: str, fr: str, windows: list[str], vocabulary: Voc
             "" if what == "sum" else "no value in the window",  # the sum of nothing is 0
             {"en": f"{en} {{value}} {when['en']}", "fr": f"{fr} {{value}} {when['fr']}"},
             # Values of either sign may add up to 0.
-            {"en": f"no value {when['en']}{more['en']}", "fr": f"aucune valeur {when['fr']}{more['fr']}"},
+            {"en": f"no {en} {when['en']}{more['en']}", "fr": f"pas de {fr} {when['fr']}{more['fr']}"},
         )
         for window in windows
         for when in [vocabulary.within(window)]
@@ -78,11 +82,9 @@ def _decayed(name: str) -> Feature:
         f"value_decayed_{name}", "values.mean",
         "mean value {value}, the newest counting most",
         "valeur moyenne {value}, surtout des plus récentes",
+        {"en": "no mean value so far", "fr": "pas de valeur moyenne jusqu'ici"},
     )  # fmt: skip
 
 
-def _feature(name: str, concept: str, en: str, fr: str) -> Feature:
-    return Feature(
-        name, NAME, concept, "amount", "no interaction with a value", {"en": en, "fr": fr},
-        {"en": "no value so far", "fr": "aucune valeur jusqu'ici"},
-    )  # fmt: skip
+def _feature(name: str, concept: str, en: str, fr: str, absent: Words) -> Feature:
+    return Feature(name, NAME, concept, "amount", "no interaction with a value", {"en": en, "fr": fr}, absent)

@@ -117,17 +117,17 @@ class Vocabulary:
 
     def attribute(self, name: str, language: Language) -> str:
         """Return how people call an attribute, ready to stand in a sentence."""
-        return literal(self.attributes.get(name, {}).get("label", {}).get(language, name))
+        return literal(self.attributes.get(name, {}).get("label", {}).get(language, _spaced(name)))
 
     def word(self, name: str, word: str, language: Language) -> str:
         """Return how people say a word of an attribute, ready to stand in a sentence."""
-        return literal(self.attributes.get(name, {}).get("words", {}).get(word, {}).get(language, word))
+        return literal(self.attributes.get(name, {}).get("words", {}).get(word, {}).get(language, _spaced(word)))
 
     def channel(self, name: str, language: Language) -> str:
         """Return how people call a channel, and that it is one, ready to stand in a sentence."""
         if name == OTHER:
             return _OTHER_CHANNELS[language]
-        return literal(_CHANNEL[language].format(name=self.channels.get(name, {}).get(language, name)))
+        return literal(_CHANNEL[language].format(name=self.channels.get(name, {}).get(language, _spaced(name))))
 
     def times(self, kind: str, window: str, *, by_us: bool = False) -> tuple[Sayings, Words]:
         """Say how often a kind, or ALL, came in a window, per language: with `{value}`, and when it never did."""
@@ -141,7 +141,7 @@ class Vocabulary:
     def _called(self, kind: str, language: Language) -> Forms:
         if kind in (OTHER, ALL):
             return (_OTHER if kind == OTHER else _ANY)[language]
-        return self.labels.get(kind, {}).get(language, kind)
+        return self.labels.get(kind, {}).get(language, _spaced(kind))
 
     def so_many(self, kind: str, number: int, language: Language) -> str:
         """Say a number of a kind, ready to stand in a sentence: `2 pages read`."""
@@ -171,6 +171,11 @@ class Vocabulary:
         lists = ("kinds", "numbers", "columns", "families")
         categories = {name: tuple(words) for name, words in saved["categories"].items()}
         return cls(**{**saved, **{name: tuple(saved[name]) for name in lists}, "categories": categories})
+
+
+def _spaced(name: str) -> str:
+    """Make a name of the data fit for people, where nobody gave it a label."""
+    return name.replace("_", " ")
 
 
 def _plain(label: str | Plural) -> Forms:

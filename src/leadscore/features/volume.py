@@ -10,7 +10,12 @@ from leadscore.features.view import Matrix, View
 from leadscore.features.vocabulary import OTHER, Vocabulary
 
 NAME = "volume"
-_KINDS = ("different kinds of interaction", "sortes d'interactions", "no interaction", "⟨aucune⟩ interaction")
+_KINDS = (
+    "different kinds of interaction",
+    "sortes d'interactions",
+    "no kind of interaction",
+    "⟨aucune⟩ sorte d'interaction",
+)
 _DIFFERENT = {
     "content": ("contents", "different contents", "contenus différents", "no content", "⟨aucun⟩ contenu"),
     "channel": ("channels", "different channels", "canaux différents", "no channel", "⟨aucun⟩ canal"),

@@ -187,14 +187,14 @@ class Speaker:
         return np.where(same, voice, best)
 
     def _ways(self, concept: int, column: int, matrix: Matrix, facts: Matrix) -> Iterator[str]:
-        """Say a concept, the best way first: counts that tell the same, the value, other values that tell the same."""
+        """Say a concept, the best way first: counts that tell the same, the value, its other values."""
         feature, way = self.bundle.features[column], self._way(column, matrix)
         if not math.isnan(matrix[column] - self._usual[column]):
             yield from self._counted(feature, -way if feature.falls else way, facts)
         yield self._said(feature, float(matrix[column]), self._usual[column])
-        for other in self._order[self._begins[concept] : self._begins[concept + 1]].tolist():
-            if other != column and self._way(other, matrix) == way:
-                yield self._said(self.bundle.features[other], float(matrix[other]), self._usual[other])
+        others = self._order[self._begins[concept] : self._begins[concept + 1]].tolist()
+        for other in sorted(others, key=lambda other: self._way(other, matrix) != way):
+            yield self._said(self.bundle.features[other], float(matrix[other]), self._usual[other])
 
     def _way(self, column: int, matrix: Matrix) -> int:
         """Return whether a value is more than usual (1), less (-1), or neither."""

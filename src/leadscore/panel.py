@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from leadscore.config import Config
 from leadscore.delivery.before import read_before
 from leadscore.delivery.files import SCORES, Slot, read_manifest
-from leadscore.errors import ConfigError, StateError
+from leadscore.errors import ConfigError
 from leadscore.features.own import load_own
 from leadscore.history import Leads
 from leadscore.language import Language
@@ -168,13 +168,7 @@ def _told(table: pa.Table) -> dict[str, Any]:
 def _choose_model(config: Config, delivered: _Delivered | None, as_of: int) -> Bundle:
     if delivered and any(kept.version == delivered.model for kept in shelf.kept(config.models_path)):
         return shelf.read(config.models_path, delivered.model)
-    bundle = choose_bundle(config, as_of)
-    if bundle is None:
-        raise StateError(
-            f"No model of this configuration was trained as of {show_moment(as_of)} or before.",
-            "Run `leadscore train` with the same --as-of, or look from a later moment.",
-        )
-    return bundle
+    return choose_bundle(config, as_of)
 
 
 def _settle(config: Config, bundle: Bundle, scored: Scored, slot: Slot) -> dict[str, Any]:

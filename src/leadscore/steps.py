@@ -215,13 +215,6 @@ def score(config: Config, as_of: int) -> ScoreResult:
         point_latest(config.out_path, slot.name)
         return ScoreResult(folder, there, repeated=True)
     bundle = choose_bundle(config, as_of)
-    if bundle is None:
-        others = any(kept.as_of <= as_of for kept in shelf.kept(config.models_path))
-        changed = " The models there are were trained with other settings or files of features.own." if others else ""
-        raise StateError(
-            f"No model of this configuration was trained as of {show_moment(as_of)} or before.{changed}",
-            "Run `leadscore train` with the same --as-of, or `leadscore run`.",
-        )
     load_own(config)
     lake = open_settled(config)
     before = read_before(config.out_path, slot, bundle.version)
@@ -474,8 +467,25 @@ def judge_origins(read: Reader, config: Config, planned: Sequence[Split], as_of:
     return [in_shape(cohort, choice.shape) for cohort in judged], choice
 
 
-def choose_bundle(config: Config, as_of: int) -> Bundle | None:
-    """Choose the model for a moment: the champion where it fits, else the newest that does.
+def choose_bundle(config: Config, as_of: int) -> Bundle:
+    """Choose the model for a moment as `fitting_bundle` does.
+
+    Raises:
+        StateError: none fits.
+    """
+    bundle = fitting_bundle(config, as_of)
+    if bundle is None:
+        others = any(kept.as_of <= as_of for kept in shelf.kept(config.models_path))
+        changed = " The models there are were trained with other settings or files of features.own." if others else ""
+        raise StateError(
+            f"No model of this configuration was trained as of {show_moment(as_of)} or before.{changed}",
+            "Run `leadscore train` with the same --as-of, or `leadscore run`.",
+        )
+    return bundle
+
+
+def fitting_bundle(config: Config, as_of: int) -> Bundle | None:
+    """Choose the model for a moment: the champion where it fits, else the newest that does; None where none does.
 
     A model fits when it has this configuration's recipe and was trained as of the moment or before: a later one has
     seen the future of this slot.

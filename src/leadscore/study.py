@@ -39,8 +39,8 @@ from leadscore.model.train import at_risk_on
 from leadscore.progress import stage, track
 from leadscore.registry import Ablation, Child, studies
 from leadscore.steps import (
-    choose_bundle,
     count_asked,
+    fitting_bundle,
     look_for_leaks,
     open_settled,
     planned_origins,
@@ -225,7 +225,7 @@ def lead_features(config: Config, lead_id: str, as_of: int, now: int, family: st
     """
     load_own(config)
     lake = open_settled(config)
-    bundle = choose_bundle(config, as_of)
+    bundle = fitting_bundle(config, as_of)
     leads, history = bucket_of(config, lake, lead_id, as_of, now, "--lead")
     vocabulary = bundle.vocabulary if bundle else settle_words(reader(config, lake), config, as_of)
     _check_family(vocabulary, family)

@@ -264,7 +264,7 @@ def test_the_lists_can_be_worked_on_and_every_sheet_prints(whole):
     assert (lead.freeze_panes, lead.auto_filter.ref) == ("C5", "A4:T64")
     assert (changed.freeze_panes, changed.auto_filter.ref) == ("C4", f"A3:J{3 + len(content.changes)}")
     assert lead.print_title_rows == "$4:$4"
-    assert [one.page_setup.orientation for one in book] == ["landscape"] * 3 + ["portrait"]
+    assert [one.page_setup.orientation for one in book] == ["landscape"] * 2 + ["portrait"] * 2
     assert {one.page_setup.fitToWidth or 1 for one in book} == {1}
     assert [one.page_setup.fitToHeight for one in book][:2] == [0, 0]  # as many pages as it takes
     assert all(one.sheet_properties.pageSetUpPr.fitToPage for one in book)

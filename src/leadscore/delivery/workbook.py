@@ -321,6 +321,7 @@ def _who_changed(book: _Book, changes: Sequence[Change]) -> Iterator[_Column]:
 def _write_quality(book: _Book) -> None:
     sheet = _add_sheet(book, "sheet_quality")
     sheet.hide_gridlines(2)
+    sheet.set_portrait()
     sheet.fit_to_pages(1, 1)
     sheet.set_column(0, _PARAGRAPH - 1, _WIDTH)
     _put(book, sheet, 0, 0, book.say("quality_title"), "title")

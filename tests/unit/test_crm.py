@@ -19,7 +19,7 @@ from leadscore.delivery.wording import Wording
 from leadscore.timeline import DAY, HOUR
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-RUNS = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of a formula
+RUNS = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")  # what a spreadsheet takes for the beginning of a formula; wide, too
 BIDI, EMOJI = "\u202e\u0645\u0631\u062d\u0628\u0627", "🂡" * 400
 EVERY = {
     "hubspot": {"id": "key"},
@@ -79,7 +79,9 @@ def read(path, encoding="utf-8", delimiter=",", line_end="\r\n"):
     head, *rows = records
     assert len(set(head)) == len(head)
     assert {len(row) for row in rows} <= {len(head)}
-    assert not [cell for row in rows for cell in row if cell.startswith(RUNS)]
+    for own in ",;|\t":  # who opens the file may divide its lines otherwise
+        cells = [cell for record in csv.reader(lines, delimiter=own) for cell in record]
+        assert not [cell for cell in cells if cell.lstrip(' "').startswith(RUNS)]
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
@@ -205,7 +207,7 @@ def test_dynamics_can_load_its_file(tmp_path):
         assert row["msdyn_scoredon"] == "2026-07-06T00:00:00.000Z"
         assert units(row["msdyn_scorereasons"]) <= 10_000
         assert {reason["sign"] for reason in json.loads(row["msdyn_scorereasons"])} <= {1, -1}
-    assert json.loads(rows[1]["msdyn_scorereasons"])[0] == {"text": HOSTILE[0], "sign": 1}
+    assert json.loads(rows[1]["msdyn_scorereasons"])[0] == {"text": "'" + HOSTILE[0], "sign": 1}
     assert [len(json.loads(row["msdyn_scorereasons"])) for row in rows[10:13]] == [3, 2, 3]
 
 
@@ -217,7 +219,7 @@ def test_dynamics_without_reasons(tmp_path):
 def test_a_file_as_some_other_system_wants_it(tmp_path):
     columns = {"lead_id": "Nom", "score": "Score", "p_30d": "Chances", "p_lo": "Au moins", "trend": "Tendance"}
     columns |= {"action": "Action", "grade": "Note", "reason_1": "Raison", "reason_3": "Autre", "as_of": "Au"}
-    settings = {"columns": columns, "values": "words", "delimiter": ";", "decimal": ",", "line_end": "lf"}
+    settings = {"columns": columns, "words": ["trend", "action"], "delimiter": ";", "decimal": ",", "line_end": "lf"}
     settings |= {"encoding": "windows-1252", "key": "Clé", "options": {"action": {"call": "RAPPEL"}}}
     content = lists(["1"] * 12, texts=["1\u202f000 pages 🂡", "=1+1"], language="fr")
     write(changed(content, p_lo=[None] * 12), {"generic": settings}, tmp_path)
@@ -235,8 +237,24 @@ def test_a_file_as_some_other_system_wants_it(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("system", "named"), [("hubspot", "leadscore_{}"), ("salesforce", "Leadscore_{}__c"), ("generic", "{}")]
+)
+def test_fields_of_text_are_in_the_language_of_the_project(tmp_path, system, named):
+    """A field at a time: a picklist keeps our codes, and what the configuration calls them goes before."""
+    columns = {name: named.format(name) for name in ("trend", "action", "known", "grade")}
+    asked = {"columns": columns, "words": ["action", "known"], "options": {"action": {"rest": "pause"}}}
+    keys = [f"00Q5g00000AbC{number:02d}" if system == "salesforce" else str(number) for number in range(1, 41)]
+    write(lists(keys, language="fr"), {system: {"id": "key"} | asked}, tmp_path)
+    told = {name: {row[header] for row in read(tmp_path / f"{system}.csv")} for name, header in columns.items()}
+    assert told["action"] == {"appeler", "entretenir", "pause", "explorer", "rien"}
+    assert told["known"] == {"bien connu", "connu en partie", "peu connu", "inconnaissable"}
+    assert told["trend"] <= set(CODES["trend"])
+    assert told["grade"] <= set(CODES["grade"])
+
+
+@pytest.mark.parametrize(
     ("encoding", "lost"),
-    [("utf-8", {0, 5, 6, 8}), ("utf-8-sig", {0, 5, 6, 8}), ("windows-1252", {0, 4, 5, 6, 8})],
+    [("utf-8", {0, 2, 5, 6, 8}), ("utf-8-sig", {0, 2, 5, 6, 8}), ("windows-1252", {0, 2, 4, 5, 6, 8})],
 )
 def test_an_id_is_written_as_it_is_or_not_at_all(tmp_path, encoding, lost):
     """Formulas, the empty one and the one of two lines are left out; so is what the encoding lacks."""
@@ -246,6 +264,54 @@ def test_an_id_is_written_as_it_is_or_not_at_all(tmp_path, encoding, lost):
     assert [row["lead_id"] for row in read(tmp_path / "generic.csv", encoding, "\t")] == kept
     assert told["generic.csv"] == {"rows": len(kept), "unmoved": 0, "left_out": len(lost)}
     assert (tmp_path / "generic.csv").read_bytes().startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
+
+
+AS_IT_IS = ("a;b", "a|b", "a,b", 'a "b"', "a;b=c", "a - 1", "1e5", "007", "'a", "é \uff42", BIDI)
+NO_ID = (
+    *(
+        "a;=HYPERLINK(1)",
+        "a|@b",
+        "a,+33",
+        "a;-1",
+        "a; =1",
+        'a,"=1"',
+        '"=1"',
+        "\uff1d1",
+        "a;\uff0b1",
+    ),  # run, however divided
+    *("a\tb", "a\rb", "a\nb", "a\x0bb", "a\x85b", "a\u2028b"),  # of several lines, or cells
+    *(" a", "a ", "\u00a0a", "a\u3000", " ", " =1"),  # trimmed by who loads them
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hubspot": {"key": "customer_number", "columns": {"score": "score"}}},
+        {"salesforce": {"key": "Lead_Key__c", "columns": {"score": "Score__c"}}},
+        *({"generic": {"columns": {"score": "score"}, "delimiter": name}} for name in (",", ";", "|", "tab")),
+    ],
+)
+def test_no_id_is_altered_and_none_runs_however_a_spreadsheet_divides_the_line(tmp_path, caplog, settings):
+    ((name, system),) = settings.items()
+    with caplog.at_level("WARNING", "leadscore"):
+        told = write(made_up(names=[*AS_IT_IS, *NO_ID]), settings, tmp_path)
+    delimiter = system.get("delimiter", ",").replace("tab", "\t")
+    rows = read(tmp_path / f"{name}.csv", delimiter=delimiter)
+    assert [row[system.get("key", "lead_id")] for row in rows] == list(AS_IT_IS)
+    assert told[f"{name}.csv"] == {"rows": len(AS_IT_IS), "unmoved": 0, "left_out": len(NO_ID)}
+    assert f"crm/{name}.csv leaves out {len(NO_ID)} leads" in caplog.text
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "tab"])
+def test_no_text_runs_however_a_spreadsheet_divides_the_line(tmp_path, delimiter):
+    content = lists(["3cbbd39d-d3f0-ea11-a815-000d3a33f3c3", *NO_ID[1:]], texts=NO_ID)
+    settings = {"columns": {"note": "note", "reason_1": "why", "score": "score"}, "delimiter": delimiter}
+    write(content, {"generic": settings, "dynamics": {"id": "key"}}, tmp_path)
+    rows = read(tmp_path / "generic.csv", delimiter=delimiter.replace("tab", "\t"))
+    assert [row["note"] for row in rows[:5]] == ["a;'=HYPERLINK(1)", "a|'@b", "a,'+33", "a;'-1", "a; '=1"]
+    (row,) = read(tmp_path / "dynamics.csv")
+    assert json.loads(row["msdyn_scorereasons"])[0]["text"] == "a;'=HYPERLINK(1)"
 
 
 def test_an_id_in_another_column_is_left_empty_where_it_would_run(tmp_path):
@@ -339,6 +405,7 @@ def test_no_system_no_file(tmp_path):
         ({"hubspot": {"columns": {"score": "x", "grade": "X"}}}, "'X' is the header of columns.score, too"),
         ({"hubspot": {"columns": {"score": "record id"}}}, "'record id' is the header of key, too"),
         ({"hubspot": {"options": {"trend": {"stedy": "s"}}}}, "did you mean 'steady'"),
+        ({"hubspot": {"words": ["grade"]}}, "'trend', 'action' or 'known'"),
         ({"salesforce": {"columns": {"score": "Lead_Score"}}}, "expected an API name such as Lead_Score__c"),
         ({"salesforce": {"columns": {"score": "Score__c=Id"}}}, "expected an API name"),
         ({"salesforce": {"key": "Lead_Key"}}, "expected Id, or an external id"),

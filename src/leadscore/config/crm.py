@@ -53,6 +53,12 @@ class Mapped(Section):
         description="By column, our code: what the CRM calls this option. Codes not named stay as they are.",
     )
 
+    words: tuple[Literal["trend", "action", "known"], ...] = Field(
+        default=(),
+        description="Columns written as people read them, in the project's language, save the codes under `options`. "
+        "Others hold codes, to which a picklist gives labels of its own.",
+    )
+
     @field_validator("columns")
     @classmethod
     def _headers_differ(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
@@ -161,10 +167,6 @@ class Generic(Mapped):
     delimiter: Literal[",", ";", "|", "tab"] = Field(default=",", description="Between two cells.")
     line_end: Literal["crlf", "lf"] = Field(default="crlf", description="At the end of each line.")
     decimal: Literal[".", ","] = Field(default=".", description="Decimal sign of chances.")
-    values: Literal["codes", "words"] = Field(
-        default="codes",
-        description="`words` writes grade, trend, action and known as people read them, in the project's language.",
-    )
     text_length: int | None = Field(default=None, ge=20, description="Longest text; longer ones are cut.")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from leadscore.delivery.files import neutral
 from leadscore.delivery.wording import Wording
 from leadscore.timeline import to_datetime
 
+log = logging.getLogger("leadscore")
+
 TOLD = "told.parquet"
 
 _HUBSPOT_TEXT = 65_536  # characters of a text property
@@ -46,6 +49,7 @@ _TOLD_SCHEMA = pa.schema(
 )
 
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # lines, tabs, and what no text should hold
+_CELL = re.compile(r"""([\s"]*)([^,;|]+)""")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -131,6 +135,8 @@ def write_crm(
         if system == "salesforce":
             (folder / "salesforce.sdl").write_text(mapping(sheet.columns), encoding="ascii", newline="")
         counts[f"{system}.csv"], told[system] = sheet.counts, sheet.told
+        if sheet.left_out:
+            log.warning("crm/%s.csv leaves out %d leads: without an id this system can have.", system, sheet.left_out)
     _write_told(told, folder / TOLD)
     return counts
 
@@ -289,26 +295,36 @@ def _matching(pattern: re.Pattern[str], text: str) -> str | None:
 def _plain(text: str, encoding: str = "utf-8") -> str | None:
     """Return an id that a file can hold as it is: on one line, trimmed, harmless in a spreadsheet; None for others."""
     whole = text and text == text.strip() and text.encode(encoding, "ignore").decode(encoding) == text
-    return text if whole and not _BREAKS.search(text) and neutral(text) == text else None
+    return text if whole and not _BREAKS.search(text) and _harmless(text) == text else None
+
+
+def _harmless(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run, where it divides lines otherwise than we do, too.
+
+    It then takes each sign between cells for one, quotes for its own, and may drop the blanks in front.
+
+    >>> _harmless("=1+1"), _harmless("a;=1+1"), _harmless("a, =1+1"), _harmless("7 - 5; 1=1")
+    ("'=1+1", "a;'=1+1", "a, '=1+1", '7 - 5; 1=1')
+    """
+    return _CELL.sub(lambda cell: cell[1] + (neutral(cell[2]) or ""), text)
 
 
 def _style(system: Mapped, content: Content) -> _Style:
+    codes = _codes(system, Wording("common", content.language))
     if isinstance(system, HubSpot):
         zone = ZoneInfo(content.time_zone)
-        return _Style(_codes(system), lambda moment: f"{to_datetime(moment).astimezone(zone):%Y-%m-%d}", _HUBSPOT_TEXT)
+        return _Style(codes, lambda moment: f"{to_datetime(moment).astimezone(zone):%Y-%m-%d}", _HUBSPOT_TEXT)
     if isinstance(system, Salesforce):
-        return _Style(_codes(system), _utc, system.text_length)
+        return _Style(codes, _utc, system.text_length)
     assert isinstance(system, Generic)
-    words = Wording("common", content.language) if system.values == "words" else None
-    return _Style(_codes(system, words), _utc, system.text_length, system.decimal, system.encoding)
+    return _Style(codes, _utc, system.text_length, system.decimal, system.encoding)
 
 
-def _codes(system: Mapped, words: Wording | None = None) -> dict[str, dict[str, str]]:
+def _codes(system: Mapped, wording: Wording) -> dict[str, dict[str, str]]:
     """Say what each code is called, by column: as configured, else in words where they are asked for, else itself."""
-    called: dict[str, dict[str, str]] = {}
-    for name, codes in CODES.items():
-        spoken = words if name != "grade" else None  # a letter in any language
-        called[name] = {code: code if spoken is None else spoken.say(f"{name}_{code}") for code in codes}
+    called = {name: {code: code for code in codes} for name, codes in CODES.items()}
+    for spoken in system.words:
+        called[spoken] = {code: wording.say(f"{spoken}_{code}") for code in CODES[spoken]}
     for name, given in system.options.items():
         called[name].update(given)
     return called
@@ -344,7 +360,7 @@ def _each(column: pa.ChunkedArray, write: Callable[[Any], str]) -> list[str]:
 def _free(text: str, style: _Style) -> str:
     if style.encoding == "windows-1252":  # it lacks the narrow no-break space French numbers are written with
         text = text.replace("\u202f", "\u00a0")
-    return _cut(neutral(_BREAKS.sub(" ", text).strip()) or "", style.text_length)
+    return _cut(_harmless(_BREAKS.sub(" ", text).strip()), style.text_length)
 
 
 def _cut(text: str, length: int | None) -> str:
@@ -384,7 +400,7 @@ def _reasons_as_json(table: pa.Table) -> list[str]:
 
 
 def _json_text(text: str) -> str:
-    return json.dumps(_cut(_BREAKS.sub(" ", text).strip(), _DYNAMICS_REASON), ensure_ascii=False)
+    return json.dumps(_cut(_harmless(_BREAKS.sub(" ", text).strip()), _DYNAMICS_REASON), ensure_ascii=False)
 
 
 def _write_csv(sheet: Sheet, path: Path) -> None:

@@ -75,7 +75,7 @@ WORDS = vocabulary(
             "courriel, puis appel : 1 fois en 30 jours",
         ),
         ("profile_country=FR", 1, "country: FR", "country : FR"),
-        ("profile_country=FR", 0, "country: not FR, or not known", "country : autre que FR, ou pas d'indication"),
+        ("profile_country=FR", 0, "country: not FR, or not known", "country : autre que « FR », ou pas d'indication"),
         ("profile_staff", 12, "staff: 12", "effectif : 12"),
         ("profile_field=it", 1, "field: it", "secteur : informatique"),
         # A zero that is known is said; only what is not known is not.
@@ -127,11 +127,13 @@ def test_sentences(name, value, english, french):
             "froid dans 12\xa0jours si rien ne se passe ; d'habitude déjà froid",
         ),
         ("days_to_cold", 0, 1, "already cold; usually 1 day", None),
+        ("age_days", 0, 3, "created just now; usually 3 days ago", "créé à l'instant ; d'habitude il y a 3\xa0jours"),
         (
             "profile_country=FR", 1, 0.25,
             "country: FR; like 25% of the leads", "country : FR ; comme 25\u202f% des leads",
         ),
         ("profile_country=FR", 0, 0.25, "country: not FR, or not known; like 75% of the leads", None),
+        ("profile_size", 303, NAN, "size: 303; usually not known", "size : 303 ; d'habitude pas d'indication"),
         ("profile_size", 303, 12345.6, "size: 303; usually 12,345.6", "size : 303 ; d'habitude 12\u202f345,6"),
     ],
 )  # fmt: skip

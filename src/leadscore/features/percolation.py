@@ -64,7 +64,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
                 "en": "deepest content so far: ⟨layer {value}⟩",
                 "fr": "contenu le plus profond jusqu'ici : ⟨couche {value}⟩",
             },
-            {"en": "⟨no content⟩ of any layer so far", "fr": "⟨aucun contenu⟩ d'une couche jusqu'ici"},
+            {"en": "⟨no content⟩ of any layer so far", "fr": "⟨aucun contenu⟩ d'aucune couche jusqu'ici"},
         ),
         _depth(
             "depth_in_order",
@@ -75,7 +75,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
             {"en": "⟨no content of layer 1⟩ so far", "fr": "⟨aucun contenu de la couche 1⟩ jusqu'ici"},
         ),
         _depth(
-            "stalled_layer", {"en": "skipped layer {value}", "fr": "a sauté la couche {value}"},
+            "stalled_layer", {"en": "skipped ⟨layer {value}⟩", "fr": "a sauté ⟨la couche {value}⟩"},
             {"en": "skipped ⟨no layer⟩", "fr": "n'a sauté ⟨aucune couche⟩"},
         ),
         *(_share(layer) for layer, number in enumerate(items, start=1) if number),

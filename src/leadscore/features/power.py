@@ -214,7 +214,7 @@ def _pressure(name: str) -> Feature:
         },
         {
             "en": "no pressure of unanswered contacts from us",
-            "fr": "aucune pression de sollicitations sans réponse",
+            "fr": "⟨aucune⟩ pression de sollicitations sans réponse",
         },
         direction=-1,
     )  # fmt: skip
@@ -258,7 +258,7 @@ def _answers() -> tuple[Feature, ...]:
                 "en": "saturation by our contacts: {value} of 2",
                 "fr": "saturation par nos sollicitations : {value} sur 2",
             },
-            {"en": "no saturation by our contacts", "fr": "aucune saturation par nos sollicitations"},
+            {"en": "no saturation by our contacts", "fr": "⟨aucune⟩ saturation par nos sollicitations"},
             skewed=False,
             direction=-1,
         ),

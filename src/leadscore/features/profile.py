@@ -27,8 +27,8 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     """
     age = Feature(
         "age_days", NAME, "age", "days", "",
-        {"en": "created {value} ago", "fr": "créé il y a {value}"},
-        {"en": "created just now", "fr": "créé à l'instant"},
+        {"en": "created ⟨{value} ago⟩", "fr": "créé ⟨il y a {value}⟩"},
+        {"en": "created ⟨just now⟩", "fr": "créé ⟨à l'instant⟩"},
     )  # fmt: skip
     closes = Feature(
         "days_to_close", NAME, "closing", "days", "nobody said when it closes",
@@ -38,7 +38,7 @@ def catalogue(vocabulary: Vocabulary) -> tuple[Feature, ...]:
     known = Feature(
         "attributes_known", NAME, "profile", "share", "",
         {"en": "{value} of the attributes known", "fr": "{value} des attributs connus"},
-        {"en": "no attribute known", "fr": "aucun attribut connu"},
+        {"en": "no attribute known", "fr": "⟨aucun⟩ attribut connu"},
         skewed=False,
     )  # fmt: skip
     return (
@@ -81,7 +81,7 @@ def _number(name: str, vocabulary: Vocabulary) -> Feature:
     return Feature(
         f"profile_{name}", NAME, f"profile.{name}", "amount", "not known",
         {"en": f"{en}: {{value}}", "fr": f"{fr} : {{value}}"},
-        {"en": f"{en}: not known", "fr": f"{fr} : pas d'indication"},
+        {"en": f"{en}: ⟨not known⟩", "fr": f"{fr} : ⟨pas d'indication⟩"},
     )  # fmt: skip
 
 
@@ -92,6 +92,6 @@ def _category(name: str, word: str, vocabulary: Vocabulary) -> Feature:
         f"profile_{name}={word}", NAME, f"profile.{name}", "flag", "",
         {"en": f"{en}: {is_en}", "fr": f"{fr} : {is_fr}"},
         # The flag is 0 for another word and for none at all.
-        {"en": f"{en}: not {is_en}, or not known", "fr": f"{fr} : autre que {is_fr}, ou pas d'indication"},
+        {"en": f"{en}: not {is_en}, or not known", "fr": f"{fr} : autre que « {is_fr} », ou pas d'indication"},
         skewed=False,
     )  # fmt: skip

@@ -124,7 +124,7 @@ def _newest(kind: str, vocabulary: Vocabulary) -> Feature:
         # The flag is 0 for another kind and for none at all.
         {
             "en": f"newest interaction: not {en}, or none yet",
-            "fr": f"interaction la plus récente : autre que {fr}, ou aucune",
+            "fr": f"interaction la plus récente : autre que « {fr} », ou aucune",
         },
         skewed=False,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from leadscore.delivery.content import (
     Touch,
 )
 from leadscore.scoring.grade import grades, trend
-from leadscore.scoring.score import scores_schema
+from leadscore.scoring.ranking import scores_schema
 from leadscore.timeline import DAY, HOUR, parse_moment
 
 AS_OF = parse_moment("2026-07-06", "UTC")

@@ -21,7 +21,8 @@ from leadscore.model.bundle import Bundle
 from leadscore.model.train import Bucket, at_risk_on
 from leadscore.registry import shelf
 from leadscore.scoring.panel import Panel
-from leadscore.scoring.score import Scored, rank, score_bucket
+from leadscore.scoring.ranking import rank
+from leadscore.scoring.score import Scored, score_bucket
 from leadscore.steps import choose_bundle, open_settled
 from leadscore.study import bucket_of
 from leadscore.timeline import parse_moment, show_moment

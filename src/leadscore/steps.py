@@ -58,16 +58,8 @@ from leadscore.registry import Account, Kept, Recorded, Training, shelf, trackin
 from leadscore.registry.card import write_card
 from leadscore.registry.settings import data_version, flatten
 from leadscore.scoring.past import tell_past
-from leadscore.scoring.score import (
-    Counts,
-    Earlier,
-    Scored,
-    exploration,
-    newest_interaction,
-    rank,
-    score_bucket,
-    weights_table,
-)
+from leadscore.scoring.ranking import exploration, rank, weights_table
+from leadscore.scoring.score import Counts, Earlier, Scored, newest_interaction, score_bucket
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock

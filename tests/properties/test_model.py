@@ -20,7 +20,8 @@ from leadscore.model.calibrate import Calibrator, choose_calibrator, log_loss
 from leadscore.model.explain import explain
 from leadscore.model.shape import SHAPES, curve
 from leadscore.model.train import at_risk_on
-from leadscore.scoring.score import rank, score_bucket
+from leadscore.scoring.ranking import rank
+from leadscore.scoring.score import score_bucket
 from world import bucket, day, funnel, funnel_reader, learned_funnel
 
 MARGINS = arrays(np.float64, (6, 3), elements=st.floats(-45, 45))

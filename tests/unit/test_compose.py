@@ -17,7 +17,8 @@ from leadscore.delivery.compose import MOST_CHANGES, compose
 from leadscore.delivery.content import Told
 from leadscore.delivery.files import Slot, deliver
 from leadscore.scoring.panel import Panel
-from leadscore.scoring.score import Counts, Earlier, Scored, scores_schema, weights_table
+from leadscore.scoring.ranking import scores_schema, weights_table
+from leadscore.scoring.score import Counts, Earlier, Scored
 from leadscore.timeline import DAY
 from world import config, day, rows
 

@@ -14,7 +14,8 @@ from leadscore.demonstration import mlflow_command
 from leadscore.features import plain
 from leadscore.language import LANGUAGES
 from leadscore.model.learn import choose_shape, finish, learn
-from leadscore.scoring.score import rank, score_bucket
+from leadscore.scoring.ranking import rank
+from leadscore.scoring.score import score_bucket
 from leadscore.simulate import export, simulate
 from leadscore.simulate.catalogue import KINDS
 from leadscore.timeline import parse_moment, to_microseconds

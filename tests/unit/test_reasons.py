@@ -20,8 +20,9 @@ from leadscore.language import LANGUAGES
 from leadscore.model.certainty import Usual
 from leadscore.model.explain import explain
 from leadscore.model.train import at_risk_on
+from leadscore.scoring.ranking import weights_table
 from leadscore.scoring.reasons import Speaker, Weights
-from leadscore.scoring.score import _see, score_bucket, weights_table
+from leadscore.scoring.score import _see, score_bucket
 from strategies import companies
 from world import FUNNEL_AS_OF, bucket, day, days, funnel_reader, learned_funnel, lengths, looks, vocabulary
 

@@ -10,7 +10,8 @@ import pytest
 
 from leadscore.features import plain
 from leadscore.model.certainty import Bounds
-from leadscore.scoring.score import Counts, Earlier, exploration, rank, score_bucket, scores_schema
+from leadscore.scoring.ranking import exploration, rank, scores_schema
+from leadscore.scoring.score import Counts, Earlier, score_bucket
 from leadscore.timeline import DAY
 from world import FUNNEL_AS_OF, config, day, funnel_reader, learned_funnel, without_trees
 from world import bucket as drawn

@@ -200,12 +200,8 @@ def refuse_leaks(leaks: Sequence[Leak], config: Config) -> Sequence[Leak]:
 def score(config: Config, as_of: int) -> ScoreResult:
     """Score the leads at risk at a moment with a model that had not seen what came after it, and deliver the slot."""
     slot = Slot(config.project, as_of, config.fingerprint())
-    folder = config.out_path / slot.name
-    there = read_manifest(folder)
-    if there is not None:
-        log.info("Slot %s is already delivered; nothing to do.", slot.name)
-        point_latest(config.out_path, slot.name)
-        return ScoreResult(folder, there, repeated=True)
+    if there := already_delivered(config.out_path, slot):
+        return there
     bundle = choose_bundle(config, as_of)
     load_own(config)
     lake = open_settled(config)
@@ -220,7 +216,17 @@ def score(config: Config, as_of: int) -> ScoreResult:
         manifest = deliver(
             config.out_path, slot, listed.table, facts, partial(_write_more, config, content, listed.parts, before)
         )
-    return ScoreResult(folder, manifest, repeated=False)
+    return ScoreResult(config.out_path / slot.name, manifest, repeated=False)
+
+
+def already_delivered(out: Path, slot: Slot) -> ScoreResult | None:
+    """Return what lies there of a slot, and point `latest` at it; None where it was not delivered yet."""
+    there = read_manifest(out / slot.name)
+    if there is None:
+        return None
+    log.info("Slot %s is already delivered; nothing to do.", slot.name)
+    point_latest(out, slot.name)
+    return ScoreResult(out / slot.name, there, repeated=True)
 
 
 def run(config: Config, as_of: int, seen_at: int) -> RunResult:

@@ -15,7 +15,7 @@ import pandas as pd
 from leadscore import __version__
 from leadscore.config import Config
 from leadscore.config.flat import FlatConfig
-from leadscore.delivery.files import Slot, deliver, point_latest, read_manifest
+from leadscore.delivery.files import Slot, deliver
 from leadscore.errors import DataError, GateError
 from leadscore.flat import shelf
 from leadscore.flat.answers import says_yes, several_mean_no, tell_answers
@@ -32,7 +32,7 @@ from leadscore.progress import stage, track
 from leadscore.registry import FlatRun, figures, studies
 from leadscore.registry.judged import tell_judged
 from leadscore.registry.settings import flatten_flat
-from leadscore.steps import ScoreResult
+from leadscore.steps import ScoreResult, already_delivered
 from leadscore.store.lake import explained_disk_trouble, write_lock
 
 log = logging.getLogger("leadscore")
@@ -133,12 +133,8 @@ def score_flat(config: FlatConfig, as_of: int) -> ScoreResult:
         table = _read(config, config.flat.score_files or config.flat.files, bundle)
     rows = _to_score(table, config)
     slot = _slot(config, as_of, table, bundle)
-    folder = config.out_path / slot.name
-    there = read_manifest(folder)
-    if there is not None:
-        log.info("Slot %s is already delivered; nothing to do.", slot.name)
-        point_latest(config.out_path, slot.name)
-        return ScoreResult(folder, there, repeated=True)
+    if there := already_delivered(config.out_path, slot):
+        return there
     warnings += _warn([*_odd(table, config), *compare(table.columns, bundle), *_taught(table, bundle)])
     lead_id = named(table.columns[config.flat.lead_id], config.flat.lead_id)
     scored = score_leads(table.columns, rows, bundle, config.language)
@@ -149,7 +145,7 @@ def score_flat(config: FlatConfig, as_of: int) -> ScoreResult:
     # The lock is the project's: of its configuration it needs the folder alone.
     with write_lock(cast("Config", config)), explained_disk_trouble(config.out_path), stage("Writing the slot"):
         manifest = deliver(config.out_path, slot, ranked, facts)
-    return ScoreResult(folder, manifest, repeated=False)
+    return ScoreResult(config.out_path / slot.name, manifest, repeated=False)
 
 
 def _read(config: FlatConfig, files: Sequence[str], bundle: FlatBundle | None = None) -> Table:

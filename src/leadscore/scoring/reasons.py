@@ -22,7 +22,7 @@ from leadscore.model.explain import explain
 Places = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a lead stands where it stands: one concept.
 
@@ -137,10 +137,8 @@ class Speaker:
             rows, ranks = np.nonzero(chosen == concept)
             signs = np.where(weights.by_concept[rows, concept] >= 0, 1.0, -1.0)
             columns[rows, ranks] = self._speaking(concept, weights, rows, matrix, signs)
-        return [
-            self._told(row, *ranked, weights, matrix, facts)
-            for row, ranked in enumerate(zip(chosen, columns, strict=True))
-        ]
+        added = np.take_along_axis(weights.by_concept, chosen, axis=1)
+        return [self._told(*row) for row in zip(chosen, columns, added, matrix, facts, strict=True)]
 
     def say(self, concepts: Places, weights: Weights, matrix: Matrix, facts: Matrix, signs: Floats) -> list[str]:
         """Say one concept of each snapshot, by the feature that says most in a direction (1 or -1)."""
@@ -152,18 +150,16 @@ class Speaker:
                 told[row] = next(self._ways(concept, column, matrix[row], facts[row]))
         return told
 
-    def _told(
-        self, row: int, chosen: Places, columns: Places, weights: Weights, matrix: Matrix, facts: Matrix
-    ) -> list[Reason]:
+    def _told(self, chosen: Places, columns: Places, added: Floats, matrix: Matrix, facts: Matrix) -> list[Reason]:
         """Say the concepts of a snapshot, strongest first, none in the words of a stronger one."""
         reasons: list[Reason] = []
         said: set[str] = set()
-        for concept, column in zip(chosen.tolist(), columns.tolist(), strict=True):
+        for concept, column, weight in zip(chosen.tolist(), columns.tolist(), added.tolist(), strict=True):
             if concept >= 0:
-                ways = self._ways(concept, column, matrix[row], facts[row])
+                ways = self._ways(concept, column, matrix, facts)
                 first = next(ways)
                 text = first if first not in said else next((way for way in ways if way not in said), first)
-                reasons.append(Reason(self.concepts[concept], text, float(weights.by_concept[row, concept])))
+                reasons.append(Reason(self.concepts[concept], text, weight))
                 said.add(text)
         return reasons
 
@@ -188,10 +184,11 @@ class Speaker:
 
     def _ways(self, concept: int, column: int, matrix: Matrix, facts: Matrix) -> Iterator[str]:
         """Say a concept, the best way first: counts that tell the same, the value, its other values."""
-        feature, way = self.bundle.features[column], self._way(column, matrix)
-        if not math.isnan(matrix[column] - self._usual[column]):
+        feature, value, usual = self.bundle.features[column], float(matrix[column]), self._usual[column]
+        way = _sign(value - usual)
+        if not math.isnan(value - usual):
             yield from self._counted(feature, -way if feature.falls else way, facts)
-        yield self._said(feature, float(matrix[column]), self._usual[column])
+        yield self._said(feature, value, usual)
         others = self._order[self._begins[concept] : self._begins[concept + 1]].tolist()
         for other in sorted(others, key=lambda other: self._way(other, matrix) != way):
             yield self._said(self.bundle.features[other], float(matrix[other]), self._usual[other])
@@ -203,11 +200,12 @@ class Speaker:
     def _counted(self, feature: Feature, way: int, facts: Matrix) -> Iterator[str]:
         """Say the counts that stand on the same side of the usual as a value does, of the shortest window first."""
         for place, fact in self._facts.get((feature.kind, feature.channel), ()):
-            if _sign(float(facts[place]) - self._usual_facts[place]) == way:
+            count, usual = float(facts[place]), self._usual_facts[place]
+            if _sign(count - usual) == way:
                 if way > 0 and (fact.kind, fact.channel) == (ALL, ""):
                     yield self._in_detail(place, fact, facts)
                 else:
-                    yield self._said(fact, float(facts[place]), self._usual_facts[place])
+                    yield self._said(fact, count, usual)
 
     def _in_detail(self, place: int, fact: Feature, facts: Matrix) -> str:
         """Say how many interactions there were, and how many of the kind that warms most among them."""

@@ -58,6 +58,15 @@ def test_what_trees_make_of_the_number_of_the_output_is_shared_by_all():
     np.testing.assert_allclose(found.by_feature.sum(axis=1) + found.offset, found.margin, atol=1e-6)
 
 
+def test_trees_too_large_to_be_looked_up_are_split_the_same_by_lightgbm(monkeypatch):
+    bundle, matrix = _some()
+    looked_up = explain(bundle, matrix, 1)
+    monkeypatch.setattr("leadscore.model.shapley._MOST", 0)
+    asked = explain(replace(bundle, model=replace(bundle.model)), matrix, 1)
+    np.testing.assert_allclose(asked.by_feature, looked_up.by_feature, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(asked.margin, looked_up.margin, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("horizon", [0, 1, 2])
 def test_what_is_explained_are_the_outputs_as_they_pull_at_the_horizon(shape, horizon):

@@ -92,7 +92,7 @@ def test_a_damaged_slot_is_none_and_is_written_anew(tmp_path, damage):
     else:
         (folder / "manifest.json").write_text("[]")
     assert read_manifest(folder) is None
-    assert list(slots(tmp_path)) == []
+    assert list(slots(tmp_path, MONDAY.as_of)) == []
     deliver(tmp_path, MONDAY, ranked(3), {})
     assert pq.read_table(folder / "scores.parquet")["score"].to_pylist() == [3]
 
@@ -144,8 +144,13 @@ def test_slots_are_named_and_listed_in_the_order_of_their_moments(tmp_path):
     for text in reversed(texts):
         deliver(tmp_path, slot(text), ranked(9), {})
     (tmp_path / "notes").mkdir()
-    names = [folder.name for folder, _ in slots(tmp_path)]
-    assert names == [slot(text).name for text in texts] == sorted(names)
+    ordered = [slot(text).name for text in texts]
+    assert ordered == sorted(ordered)
+
+    def found(until, most=None):
+        return [folder.name for folder, _ in slots(tmp_path, slot(texts[until]).as_of, most)]
+
+    assert (found(-1), found(1), found(-1, 2)) == (ordered, ordered[:2], ordered[-2:])
 
 
 def test_the_previous_slot_is_the_newest_earlier_good_one_of_the_same_list(tmp_path):
@@ -180,7 +185,14 @@ def test_a_cell_a_spreadsheet_would_run_is_neutralised(text):
     assert neutral(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["Ada", "a=b", "1-2", "", None, "'=1", " =1", "é", "𝄞"])
+@pytest.mark.parametrize("cell", ["=1+1", "-5", "＝1", '"=1', " =1"])  # noqa: RUF001 - it runs, too
+@pytest.mark.parametrize("before", ["", "a,", "a;", "a|", "a;b\t", "a\n"])
+def test_so_is_a_cell_it_would_make_of_a_part(before, cell):
+    sign = cell.lstrip(' "')
+    assert neutral(before + cell) == before + cell.removesuffix(sign) + "'" + sign
+
+
+@pytest.mark.parametrize("text", ["Ada", "a=b", "1-2", "", "'=1", "7 - 5; 1=1", "a,b;c", "é", "𝄞"])
 def test_other_text_stays(text):
     assert neutral(text) == text
 

@@ -49,7 +49,6 @@ _TOLD_SCHEMA = pa.schema(
 )
 
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # lines, tabs, and what no text should hold
-_CELL = re.compile(r"""([\s"]*)([^,;|]+)""")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -295,18 +294,7 @@ def _matching(pattern: re.Pattern[str], text: str) -> str | None:
 def _plain(text: str, encoding: str = "utf-8") -> str | None:
     """Return an id that a file can hold as it is: on one line, trimmed, harmless in a spreadsheet; None for others."""
     whole = text and text == text.strip() and text.encode(encoding, "ignore").decode(encoding) == text
-    return text if whole and not _BREAKS.search(text) and _harmless(text) == text else None
-
-
-def _harmless(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run, where it divides lines otherwise than we do, too.
-
-    It then takes each sign between cells for one, quotes for its own, and may drop the blanks in front.
-
-    >>> _harmless("=1+1"), _harmless("a;=1+1"), _harmless("a, =1+1"), _harmless("7 - 5; 1=1")
-    ("'=1+1", "a;'=1+1", "a, '=1+1", '7 - 5; 1=1')
-    """
-    return _CELL.sub(lambda cell: cell[1] + (neutral(cell[2]) or ""), text)
+    return text if whole and not _BREAKS.search(text) and neutral(text) == text else None
 
 
 def _style(system: Mapped, content: Content) -> _Style:
@@ -360,7 +348,7 @@ def _each(column: pa.ChunkedArray, write: Callable[[Any], str]) -> list[str]:
 def _free(text: str, style: _Style) -> str:
     if style.encoding == "windows-1252":  # it lacks the narrow no-break space French numbers are written with
         text = text.replace("\u202f", "\u00a0")
-    return _cut(_harmless(_BREAKS.sub(" ", text).strip()), style.text_length)
+    return _cut(neutral(_BREAKS.sub(" ", text).strip()), style.text_length)
 
 
 def _cut(text: str, length: int | None) -> str:
@@ -400,7 +388,7 @@ def _reasons_as_json(table: pa.Table) -> list[str]:
 
 
 def _json_text(text: str) -> str:
-    return json.dumps(_cut(_harmless(_BREAKS.sub(" ", text).strip()), _DYNAMICS_REASON), ensure_ascii=False)
+    return json.dumps(_cut(neutral(_BREAKS.sub(" ", text).strip()), _DYNAMICS_REASON), ensure_ascii=False)
 
 
 def _write_csv(sheet: Sheet, path: Path) -> None:

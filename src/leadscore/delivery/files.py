@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 from leadscore.timeline import show_moment, to_datetime
 
 MANIFEST, SCORES, WEIGHTS, CRM = "manifest.json", "scores.parquet", "weights.parquet", "crm"
-_EXECUTED = re.compile(r"^[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - wide signs run, too
-# Who opens a file in a language whose lists are divided by semicolons gets a cell of its own after each.
-_EXECUTED_INSIDE = re.compile(r"(?<=[;|\t\r\n])(?=[=+\-@])")
+# Who divides lines otherwise than we do gets a cell of its own after each sign between cells; quotes are then taken for
+# its own, and blanks in front may be dropped.
+_WHITE = {"\t", "\r", "\n"}
+_EXECUTED = re.compile(r"""((?:^|[,;|\t\r\n])[\s"]*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001 - wide signs run, too
 
 
 @dataclass(frozen=True)
@@ -166,20 +167,18 @@ def _readable(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
     if pa.types.is_timestamp(kind):
         return pa.array([show_moment(value) for value in column.cast(pa.int64()).to_pylist()], pa.string())
     if pa.types.is_string(kind):
-        return pa.array([neutral(value) for value in column.to_pylist()], pa.string())
+        return pa.array([value and neutral(value) for value in column.to_pylist()], pa.string())
     return column if not pa.types.is_floating(kind) else pc.round(column, 6)
 
 
-def neutral(text: str | None) -> str | None:
+def neutral(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula.
 
-    >>> neutral("=1+1"), neutral("Ada"), neutral("a;=1+1")
-    ("'=1+1", 'Ada', "a;'=1+1")
+    >>> neutral("=1+1"), neutral("Ada"), neutral("a;=1+1"), neutral("7 - 5; 1=1")
+    ("'=1+1", 'Ada', "a;'=1+1", '7 - 5; 1=1')
     """
-    if text is None:
-        return None
-    inside = _EXECUTED_INSIDE.sub("'", text)
-    return f"'{inside}" if _EXECUTED.match(inside) else inside
+    inside = _EXECUTED.sub(r"\1'", text)
+    return f"'{inside}" if inside[:1] in _WHITE else inside
 
 
 def _describe(path: Path) -> dict[str, Any]:

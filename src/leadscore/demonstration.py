@@ -18,14 +18,25 @@ from leadscore.errors import ConfigError
 from leadscore.model.backtest import ORACLE, Cohort, summarise
 from leadscore.progress import stage
 from leadscore.simulate import Company, export, simulate, write_truth
-from leadscore.timeline import to_microseconds
+from leadscore.timeline import DAY, to_microseconds
+
+_WEEK = 7 * DAY
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """One morning of the simulated company, and its figures beside those of the truth."""
+    """Two mornings of the simulated company, a week apart, and its figures beside those of the truth.
+
+    Attributes:
+        folder: Where everything lies.
+        before: The list of the week before; the model was trained for it.
+        run: The whole way to the newest list.
+        figures: Per horizon, model or baseline, and metric; the oracle among them.
+        mlflow_command: What shows the experiments.
+    """
 
     folder: Path
+    before: steps.ScoreResult
     run: steps.RunResult
     figures: Mapping[str, Mapping[str, Mapping[str, float]]]
     mlflow_command: str
@@ -34,6 +45,7 @@ class DemoResult:
         """Return what `--json` prints."""
         return {
             "folder": str(self.folder),
+            "before": self.before.to_dict(),
             "run": self.run.to_dict(),
             "figures": self.figures,
             "mlflow": self.mlflow_command,
@@ -41,7 +53,7 @@ class DemoResult:
 
 
 def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int) -> DemoResult:
-    """Simulate, export as a CRM would, run, and compare with the truth.
+    """Simulate, export as a CRM would, deliver the lists of two weeks, and compare with the truth.
 
     Args:
         folder: Where everything is written.
@@ -62,9 +74,10 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
     config = read_config(path)
     as_of = to_microseconds(company.ends_at)
     ingested = steps.ingest(config, seen_at)
-    trained = steps.train(config, as_of, seen_at)
+    trained = steps.train(config, as_of - _WEEK, seen_at)
+    before = steps.score(config, as_of - _WEEK)
     result = steps.RunResult(ingested, trained, steps.score(config, as_of))
-    return DemoResult(folder, result, _beside_truth(config, trained.cohorts, company), mlflow_command(config))
+    return DemoResult(folder, before, result, _beside_truth(config, trained.cohorts, company), mlflow_command(config))
 
 
 def _claim(folder: Path, arguments: Mapping[str, int | str]) -> None:

@@ -18,7 +18,7 @@ from leadscore.delivery.content import (
     Quality,
     Reason,
     Tenth,
-    Told,
+    Tally,
     Touch,
 )
 from leadscore.scoring.grade import grades, trend
@@ -117,14 +117,14 @@ def made_up(leads=60, *, language="en", capacity=10, panels=20, hostile=True, be
                 0.1 / k,
                 0.3 / k,
                 grade.count(letter) * 0.2 / k,
-                Told(200 * k, 30 / k, 28 // k),
-                Told(20 * k, 4 / k, 3 // k),
+                Tally(200 * k, 30 / k, 28 // k),
+                Tally(20 * k, 4 / k, 3 // k),
                 (20 / k, 29.5 / k),
             )
             for k, letter in enumerate("ABCD", 1)
         ),
         past_lists=[
-            PastList(AS_OF - (40 + 7 * week) * DAY, Told(10, 2.5 + week / 8, week % 4), delivered=week < 3)
+            PastList(AS_OF - (40 + 7 * week) * DAY, Tally(10, 2.5 + week / 8, week % 4), delivered=week < 3)
             for week in reversed(range(12))
         ],
         shown={"name": [f"Person {lead}" if lead else None for lead in ids]},

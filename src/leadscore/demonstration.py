@@ -18,9 +18,7 @@ from leadscore.errors import ConfigError
 from leadscore.model.backtest import ORACLE, Cohort, summarise
 from leadscore.progress import stage
 from leadscore.simulate import Company, export, simulate, write_truth
-from leadscore.timeline import DAY, to_microseconds
-
-_WEEK = 7 * DAY
+from leadscore.timeline import WEEK, to_microseconds
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,8 @@ def demonstrate(folder: Path, leads: int, seed: int, language: str, seen_at: int
     config = read_config(path)
     as_of = to_microseconds(company.ends_at)
     ingested = steps.ingest(config, seen_at)
-    trained = steps.train(config, as_of - _WEEK, seen_at)
-    before = steps.score(config, as_of - _WEEK)
+    trained = steps.train(config, as_of - WEEK, seen_at)
+    before = steps.score(config, as_of - WEEK)
     result = steps.RunResult(ingested, trained, steps.score(config, as_of))
     return DemoResult(folder, before, result, _beside_truth(config, trained.cohorts, company), mlflow_command(config))
 

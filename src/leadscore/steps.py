@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -19,9 +19,19 @@ from leadscore import __version__
 from leadscore.config import Config
 from leadscore.delivery.before import Before, read_before
 from leadscore.delivery.compose import compose
-from leadscore.delivery.content import Content, Told
+from leadscore.delivery.content import Content, Tally
 from leadscore.delivery.crm import read_told, write_crm
-from leadscore.delivery.files import CRM, SCORES, WEIGHTS, Slot, deliver, point_latest, read_manifest, slots
+from leadscore.delivery.files import (
+    CRM,
+    SCORES,
+    WEIGHTS,
+    Slot,
+    deliver,
+    earlier_slots,
+    point_latest,
+    read_manifest,
+    slots,
+)
 from leadscore.delivery.page import write_page
 from leadscore.delivery.wording import Wording
 from leadscore.delivery.workbook import write_workbook
@@ -52,7 +62,7 @@ from leadscore.model.split import Split
 from leadscore.model.train import Bucket
 from leadscore.monitoring.drift import score_drift
 from leadscore.monitoring.gate import Verdict, compare
-from leadscore.monitoring.outcomes import by_grade
+from leadscore.monitoring.outcomes import Ends, by_grade
 from leadscore.progress import stage, track
 from leadscore.registry import Account, Kept, Recorded, Training, shelf, tracking
 from leadscore.registry.card import write_card
@@ -63,7 +73,7 @@ from leadscore.scoring.score import Counts, Earlier, Scored, newest_interaction,
 from leadscore.store.buckets import BucketTables, read_bucket, read_lives
 from leadscore.store.guests import read_guests, seated
 from leadscore.store.lake import Lake, explained_disk_trouble, open_lake, write_lock
-from leadscore.timeline import DAY, parse_moment, show_moment
+from leadscore.timeline import DAY, WEEK, parse_moment, show_moment
 
 log = logging.getLogger("leadscore")
 
@@ -145,9 +155,10 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
     with stage(f"Training as of {show_moment(as_of)}"):
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
     with stage("Judging the newest lists"):
-        newest = judge_newest(read, config, cohorts, as_of, choice.shape)
-        judged = [*cohorts, newest] if newest else cohorts
-        past = tell_past(judged, config.rank_index, config.capacity, config.seed)
+        newest = judge_newest(read, config, cohorts, gathered.first, as_of, choice.shape)
+        late = config.outcomes.known_within.microseconds
+        closes = [horizon.microseconds + late for horizon in config.horizons]
+        past = tell_past([*cohorts, *newest], config.rank_index, closes, config.capacity, config.seed)
         bundle = replace(bundle, facts={**bundle.facts, "past": past})
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
@@ -210,7 +221,7 @@ def score(config: Config, as_of: int) -> ScoreResult:
     warnings = _warn_of_silence(config, as_of, listed.newest)
     facts = _facts(config, bundle, slot, listed.table, listed.counts, lake)
     facts |= {"newest_interaction": show_moment(listed.newest)}
-    delivered = _delivered(config, as_of, listed.ends)
+    delivered = _delivered(config, slot, listed.ends)
     content = compose(config, bundle, slot, listed.table, listed.parts, listed.counts, before, warnings, delivered)
     with write_lock(config), explained_disk_trouble(config.out_path), stage("Writing the slot"):
         manifest = deliver(
@@ -323,7 +334,7 @@ def too_short(as_of: int) -> StateError:
 
 def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
     """Say what became of the delivered leads, grade by grade, for every slot whose ranking horizon has closed."""
-    ends = _Ends()
+    ends = Ends()
     for leads, _ in reader(config, open_settled(config))(as_of):
         ends.note(leads)
     return [
@@ -334,53 +345,40 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
             "score_drift": manifest["score_drift"],
             "grades": grades.to_dict("records"),
         }
-        for folder, manifest, grades in _closed_lists(config, as_of, ends)
+        for folder, manifest, grades in _closed_lists(config, as_of, ends, slots(config.out_path))
     ]
 
 
-@dataclass
-class _Ends:
-    """When leads converted, and when the newest of all ended, as noted bucket by bucket."""
-
-    converted_at: dict[str, int] = field(default_factory=dict)
-    newest: int = 0
-
-    def note(self, leads: Leads) -> None:
-        ended = leads.ended_at[leads.ended_at != NEVER]
-        self.newest = max(self.newest, int(ended.max())) if len(ended) else self.newest
-        there = np.flatnonzero(leads.converted_at != NEVER).tolist()
-        self.converted_at |= {leads.lead_id[place]: int(leads.converted_at[place]) for place in there}
-
-
 def _closed_lists(
-    config: Config, as_of: int, ends: _Ends, most: int | None = None
+    config: Config, as_of: int, ends: Ends, found: Iterable[tuple[Path, Mapping[str, Any]]]
 ) -> Iterator[tuple[Path, Mapping[str, Any], pd.DataFrame]]:
-    """Yield the delivered slots whose ranking horizon has closed, and what became of each of their grades.
-
-    Oldest first; with `most` only so many, the newest.
-    """
+    """Yield, of some delivered slots, those whose ranking horizon has closed, and what became of each grade."""
     horizon = config.horizons[config.rank_index]
     settled = as_of - config.outcomes.known_within.microseconds - horizon.microseconds
-    # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
-    for folder, manifest in slots(config.out_path, min(settled, ends.newest), most):
+    for folder, manifest in found:
         names = pq.read_schema(folder / SCORES).names
-        if manifest["project"] == config.project and f"p_{horizon}" in names:
+        # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
+        closed = parse_moment(manifest["as_of"], "UTC") <= min(settled, ends.newest)
+        if closed and manifest["project"] == config.project and f"p_{horizon}" in names:
             delivered = pq.read_table(folder / SCORES, columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
-            if not delivered.num_rows:
-                continue
-            frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
-            yield folder, manifest, by_grade(frame, ends.converted_at, str(horizon), horizon.microseconds)
+            if delivered.num_rows:
+                frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
+                yield folder, manifest, by_grade(frame, ends.converted_at, str(horizon), horizon.microseconds)
 
 
-def _delivered(config: Config, as_of: int, ends: _Ends) -> dict[int, dict[str, Told]]:
-    """Tell what became of each grade of the newest closed slots, by their moment."""
-    return {
-        parse_moment(manifest["as_of"], "UTC"): {
-            row["grade"]: Told(int(row["leads"]), float(row["promised"]), int(row["happened"]))
-            for row in grades.to_dict("records")
-        }
-        for _, manifest, grades in _closed_lists(config, as_of, ends, _MOST_CLOSED)
-    }
+def _delivered(config: Config, slot: Slot, ends: Ends) -> dict[int, dict[str, Tally]]:
+    """Tell what became of each grade of this list's newest closed slots, by their moment: a week apart at least."""
+    told: dict[int, dict[str, Tally]] = {}
+    for _, manifest, grades in _closed_lists(config, slot.as_of, ends, earlier_slots(config.out_path, slot)):
+        moment = parse_moment(manifest["as_of"], "UTC")
+        if not told or min(told) - moment >= WEEK:
+            told[moment] = {
+                row["grade"]: Tally(int(row["leads"]), float(row["promised"]), int(row["happened"]))
+                for row in grades.to_dict("records")
+            }
+        if len(told) == _MOST_CLOSED:
+            break
+    return told
 
 
 def open_settled(config: Config) -> Lake:
@@ -567,7 +565,7 @@ class _Listed:
     parts: Sequence[Scored]
     counts: Counts
     newest: int
-    ends: _Ends
+    ends: Ends
 
 
 def _score_all(
@@ -575,7 +573,7 @@ def _score_all(
 ) -> _Listed:
     parts: list[Scored] = []
     counts, newest, best, wanted = Counts(), 0, np.zeros(0), config.delivery.panels
-    ends = _Ends()
+    ends = Ends()
     for bucket in track(read(slot.as_of), "Scoring", total=buckets):
         panels_from = float(best[0]) if wanted and len(best) == wanted else 0.0
         part, of_bucket = score_bucket(bucket, bundle, config, slot.as_of, earlier, panels_from if wanted else np.inf)

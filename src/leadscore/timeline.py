@@ -19,7 +19,8 @@ Moments = npt.NDArray[np.int64]
 MINUTE = 60 * 1_000_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-_UNITS = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+WEEK = 7 * DAY
+_UNITS = {"m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 _DURATION = re.compile(r"([0-9]+)([mhdw])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

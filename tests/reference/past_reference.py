@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from math import ceil
 
 
-def ranked(leads, by):
-    """The readiest first; among equals the order they came in."""
-    return sorted(leads, key=lambda lead: -lead[by])
+def ranked(leads):
+    """The readiest first; among equals by the digest of the key, which is `lead` and their number."""
+    digest = [hashlib.sha256(f"lead {number}".encode()).hexdigest() for number in range(len(leads))]
+    order = sorted(range(len(leads)), key=lambda number: (-leads[number][0], digest[number]))
+    return [leads[number] for number in order]
+
+
+def among(leads, by, top):
+    """How many hits are among the first `top` leads, which need not be whole; of equals such a share as has room."""
+    met = 0.0
+    for score in {lead[by] for lead in leads}:
+        equals = [hit for *_, hit in (lead for lead in leads if lead[by] == score)]
+        before = sum(lead[by] > score for lead in leads)
+        met += sum(equals) * min(1.0, max(0.0, (top - before) / len(equals)))
+    return met
 
 
 def team(leads, capacity):
@@ -15,24 +28,21 @@ def team(leads, capacity):
 
 
 def found(lists, by, capacity):
-    return sum(hit for leads in lists for *_, hit in ranked(leads, by)[: team(leads, capacity)])
+    return sum(among(leads, by, team(leads, capacity)) for leads in lists)
 
 
 def gain(lists, by, share):
-    """The share of the conversions among the first of each list; part of a lead counts as that part."""
-    met = 0.0
-    for leads in lists:
-        top = share * len(leads)
-        for place, (*_, hit) in enumerate(ranked(leads, by)):
-            met += hit * min(1.0, max(0.0, top - place))
-    return met / sum(hit for leads in lists for *_, hit in leads)
+    """The share of the conversions among the first of each list."""
+    return sum(among(leads, by, share * len(leads)) for leads in lists) / sum(
+        hit for leads in lists for *_, hit in leads
+    )
 
 
 def tenths(lists):
     """Of a list of 23 the first three tenths hold three leads, the others two."""
     told = [[0, 0.0, 0] for _ in range(10)]
     for leads in lists:
-        order, begin = ranked(leads, 0), 0
+        order, begin = ranked(leads), 0
         for number in range(10):
             size = len(leads) // 10 + (number < len(leads) % 10)
             _add(told[number], order[begin : begin + size])
@@ -44,7 +54,7 @@ def grades(lists, capacity):
     """A is the team's capacity, B twice that, C the upper half of the rest (the larger), D the lower."""
     told = {letter: [0, 0.0, 0] for letter in "ABCD"}
     for leads in lists:
-        order, top = ranked(leads, 0), team(leads, capacity)
+        order, top = ranked(leads), team(leads, capacity)
         rest = order[3 * top :]
         half = ceil(len(rest) / 2)
         for letter, own in zip("ABCD", (order[:top], order[top : 3 * top], rest[:half], rest[half:]), strict=True):

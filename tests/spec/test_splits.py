@@ -50,22 +50,21 @@ def test_every_cohort_has_matured_and_half_of_the_past_comes_before(as_of, spaci
 
 
 @pytest.mark.parametrize(
-    ("after", "as_of", "spacing", "closes", "length", "expected"),
+    ("after", "as_of", "spacing", "closes", "expected"),
     [
-        (0, 20, 1, 5, 3, [13, 14, 15]),
-        (13, 20, 1, 5, 3, [14, 15]),
-        (15, 20, 1, 5, 3, None),
-        # what closes between two moments of the grid is rounded up to the next
-        (0, 200, 7, 30, 4, [144, 151, 158, 165]),
-        (0, 20, 1, 5, 0, None),
+        (12, 20, 1, 5, [[13, 14, 15]]),
+        (13, 20, 1, 5, [[14, 15]]),
+        (15, 20, 1, 5, []),
+        # what closes between two moments of the grid is rounded up to the next; of 28 days there are four weeks
+        (130, 200, 7, 30, [[137], [144, 151, 158, 165]]),
+        (0, 200, 40, 30, [[80], [120], [160]]),
+        (120, 200, 1, 30, [[*range(121, 143)], [*range(143, 171)]]),
     ],
 )
-def test_the_newest_closed_moments_are_of_the_same_grid_and_after_those_judged(
-    after, as_of, spacing, closes, length, expected
-):
-    found = last_closed(after * DAY, as_of * DAY, spacing * DAY, closes * DAY, length)
-    assert (None if found is None else (found.moments // DAY).tolist()) == expected
-    assert found is None or found.origin == found.moments[0]
+def test_the_newest_closed_moments_are_of_the_same_grid_and_after_those_judged(after, as_of, spacing, closes, expected):
+    found = last_closed(after * DAY, as_of * DAY, spacing * DAY, closes * DAY)
+    assert [(split.moments // DAY).tolist() for split in found] == expected
+    assert all(split.origin == split.moments[0] for split in found)
 
 
 def test_the_grid_ends_before_as_of_and_holds_the_earliest_moment():

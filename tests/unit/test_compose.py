@@ -14,7 +14,7 @@ import pytest
 from contents import HOSTILE
 from leadscore.delivery.before import Before, read_before
 from leadscore.delivery.compose import MOST_CHANGES, compose
-from leadscore.delivery.content import Told
+from leadscore.delivery.content import Tally
 from leadscore.delivery.files import Slot, deliver
 from leadscore.scoring.panel import Panel
 from leadscore.scoring.ranking import scores_schema, weights_table
@@ -219,7 +219,7 @@ def test_panels_columns_and_links_are_those_of_the_list_in_its_order():
 
 def test_a_grade_shows_its_cut_now_and_what_it_was_worth():
     past = {
-        "since": 1, "until": 2, "lists": 3, "leads": 40, "conversions": 8, "worked": 4, "found": 5,
+        "since": 1, "until": 2, "capacity": None, "lists": 3, "leads": 40, "conversions": 8, "worked": 4, "found": 5,
         "found_by_recency": 2, "tenths": [{"leads": 4, "promised": 1.5, "converted": 2}] * 10,
         "gain": {"model": [[0.0, 0.0], [1.0, 1.0]]},
         "bins": [{"leads": 4, "promised": 0.1, "happened": 0.2, "low": 0.0, "high": 0.4}],
@@ -229,25 +229,30 @@ def test_a_grade_shows_its_cut_now_and_what_it_was_worth():
             **{letter: {"leads": 0, "promised": 0.0, "converted": 0, "between": [0.0, 0.0]} for letter in "BCD"},
         },
         "worked_lists": [
-            {"as_of": 7, "leads": 2, "promised": 0.5, "converted": 1},
-            {"as_of": 9, "leads": 2, "promised": 1.0, "converted": 1},
+            {"as_of": day * DAY, "leads": 2, "promised": day / 10, "converted": 1} for day in (1, 6, 8, 16, 25, 36)
         ],
     }  # fmt: skip
     told = SimpleNamespace(version="v", as_of=0, facts={"past": past})
-    had = {10: {"A": Told(3, 1.0, 1)}, 8: {"A": Told(2, 0.75, 0), "B": Told(1, 0.1, 0)}}
+    had = {29 * DAY: {"A": Tally(3, 1.0, 1)}, 15 * DAY: {"A": Tally(2, 0.75, 0), "B": Tally(1, 0.1, 0)}}
     found = composed(listed(["a", "b", "c"], ["A", "A", "B"]), [part(["a", "b", "c"])], bundle=told, delivered=had)
     first, second, third, _ = found.grades
     assert (first.leads, first.lowest, first.highest, first.promised) == (2, 0.25, 0.5, 0.75)
-    assert (first.judged, first.between, first.delivered) == (Told(4, 1.5, 2), (1.0, 3.0), Told(5, 1.75, 1))
+    assert (first.judged, first.between, first.delivered) == (Tally(4, 1.5, 2), (1.0, 3.0), Tally(5, 1.75, 1))
     assert (second.leads, second.judged.leads, third.leads, third.lowest) == (1, 0, 0, None)
-    # Of a moment for which a list was delivered, and of later ones, none is made up.
-    assert [(one.as_of, one.told, one.delivered) for one in found.past_lists] == [
-        (7, Told(2, 0.5, 1), False), (8, Told(2, 0.75, 0), True), (10, Told(3, 1.0, 1), True),
+    # A week apart, and none made up while lists were delivered.
+    assert [(one.as_of / DAY, one.tally.promised, one.delivered) for one in found.past_lists] == [
+        (1, 0.1, False), (8, 0.8, False), (15, 0.75, True), (29, 1.0, True), (36, 3.6, False),
     ]  # fmt: skip
     quality = found.quality
     assert (quality.horizon, quality.lists, quality.found, quality.found_by_recency) == ("30d", 3, 5, 2)
     assert (len(quality.tenths), quality.tenths[0].converted, quality.bins[0].high) == (10, 2, 0.4)
     assert quality.gain == {"model": ((0.0, 0.0), (1.0, 1.0))}
+
+    assert found.warnings == []
+    # Another capacity makes grades of another size: what they were worth then is not told of these.
+    other = composed(listed(["a"], ["A"]), [part(["a"])], bundle=told, capacity=7)
+    assert (other.past_lists, other.grades[0].judged, other.quality) == ((), Tally(), quality)
+    assert "capacity has changed since the model was judged, when the first 4 leads" in other.warnings[0]
 
 
 # ---- the slot before, from disk --------------------------------------------------------------------------------

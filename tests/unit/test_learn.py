@@ -223,7 +223,7 @@ def test_an_origin_that_can_teach_or_show_nothing_says_so():
 def test_the_newest_closed_lists_are_judged_by_a_model_that_had_not_seen_them():
     settings, _, cohorts, _ = learned_funnel()
     as_of, ranked = day(FUNNEL_AS_OF), settings.rank_index
-    newest = judge_newest(funnel_reader(), settings, cohorts, as_of, "hazard")
+    (newest,) = judge_newest(funnel_reader(), settings, cohorts, 0, as_of, "hazard")
     assert min(newest.as_of) > max(cohorts[-1].as_of)
     assert newest.origin == min(newest.as_of)
     assert set(newest.chances) == {"model", "recency"}
@@ -232,5 +232,14 @@ def test_the_newest_closed_lists_are_judged_by_a_model_that_had_not_seen_them():
     assert not newest.matured[:, -1].all()
     closes = settings.horizons[ranked].microseconds + settings.outcomes.known_within.microseconds
     assert as_of - max(newest.as_of) - closes < settings.snapshots.spacing.microseconds
-    assert judge_newest(funnel_reader(), settings, [*cohorts, newest], as_of, "hazard") is None
-    assert judge_newest(funnel_reader(), settings, [], as_of, "hazard") is None
+    assert judge_newest(funnel_reader(), settings, [*cohorts, newest], 0, as_of, "hazard") == []
+
+
+def test_where_no_origin_could_be_judged_the_newest_lists_are():
+    settings, as_of = learned_funnel()[0], day(FUNNEL_AS_OF)
+    found = judge_newest(funnel_reader(), settings, [], 0, as_of, "per_horizon")
+    assert all(cohort.matured[:, settings.rank_index].all() for cohort in found)
+    assert [set(cohort.chances) for cohort in found] == [{"model", "recency"}] * len(found)
+    assert 0 < len(found) < 3, "the first origin had too little to learn from"
+    moments = [moment for cohort in found for moment in np.unique(cohort.as_of)]
+    assert np.unique(np.diff(moments)).tolist() == [settings.snapshots.spacing.microseconds]

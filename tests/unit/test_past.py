@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadscore.model.backtest import Cohort
-from leadscore.model.calibrate import Calibrator
 from leadscore.scoring.past import tell_past
 from reference import past_reference as slow
 
+CLOSES = (3, 9)
 # Few values, so that leads tie; short lists beside long ones.
 CHANCES = st.sampled_from([0.01, 0.1, 0.1, 0.3, 0.5, 0.9])
 LISTS = st.lists(st.lists(st.tuples(CHANCES, CHANCES, st.booleans()), min_size=8, max_size=33), max_size=4)
@@ -36,7 +36,7 @@ def cohort(lists, matured=True):
 
 
 def told(lists, capacity=None, **changes):
-    return tell_past([replace(cohort(lists), **changes)] if lists else [], 1, capacity, seed=1)
+    return tell_past([replace(cohort(lists), **changes)] if lists else [], 1, CLOSES, capacity, seed=1)
 
 
 @given(lists=LISTS, capacity=st.none() | st.integers(0, 40))
@@ -53,7 +53,8 @@ def test_it_equals_the_slow_reference(lists, capacity):
     at = [day for day, leads in enumerate(lists) if len(leads) >= 10]
     assert (past["since"], past["until"]) == (min(at), max(at))
     assert past["worked"] == round(np.mean([slow.team(leads, capacity) for leads in long]))
-    assert (past["found"], past["found_by_recency"]) == tuple(slow.found(long, by, capacity) for by in (0, 1))
+    expected = tuple(slow.found(long, by, capacity) for by in (0, 1))
+    assert (past["found"], past["found_by_recency"]) == pytest.approx(expected)
     for name, by in (("model", 0), ("recency", 1), ("ideal", 2)):
         expected = [(share, slow.gain(long, by, share)) for share, _ in past["gain"][name]]
         np.testing.assert_allclose(past["gain"][name], expected, atol=1e-9)
@@ -102,19 +103,43 @@ def test_bins_hold_what_was_promised_and_an_interval_over_draws_of_leads():
     assert json.loads(json.dumps(bins, allow_nan=False)) == bins
 
 
-def test_a_list_is_calibrated_by_what_came_before_it_alone(monkeypatch):
-    leads = [(place / 20, 0.5, place > 9) for place in range(1, 19)]
-    weeks = [replace(cohort([leads]), as_of=np.full(len(leads), 7 * week)) for week in range(3)]
-    calibrators = [Calibrator(), Calibrator(1.2, 1.2, 0.3), Calibrator(0.8, 0.9, -0.2)]
-    monkeypatch.setattr("leadscore.scoring.past.choose_calibrator", lambda before: (calibrators[len(before)], {}))
-    past = tell_past(weeks, 1, 5, seed=1)
-    chances = weeks[0].chances["model"][:, 1]
-    expected = [np.sort(one.apply(chances))[-5:].sum() for one in calibrators]
-    assert [one["promised"] for one in past["worked_lists"]] == pytest.approx(expected)
-    assert sum(part["promised"] for part in past["tenths"]) == pytest.approx(
-        sum(one.apply(chances).sum() for one in calibrators)
-    )
-    assert (past["lists"], past["worked"], past["found"], past["until"]) == (3, 5, 15, 14)
+def test_a_list_is_calibrated_by_what_was_known_when_its_model_was_trained():
+    chance = np.random.default_rng(3)
+    weeks = []
+    for week in range(4):
+        p = chance.uniform(0.02, 0.9, 400)
+        leads = list(zip(p, p, chance.random(400) < 0.4 + 0.2 * p, strict=True))  # far less apart than told
+        own = cohort([leads])
+        matured = np.full((400, 2), fill_value=True)
+        weeks.append(replace(own, origin=7 * week, as_of=np.full(400, 7 * week), matured=matured))
+    promised = [one["promised"] for one in tell_past(weeks, 1, CLOSES, 40, seed=1)["worked_lists"]]
+    raw = [np.sort(week.chances["model"][:, 1])[-40:].sum() for week in weeks]
+    # Of the first list nothing was known when the second was made: its ranking horizon closes on day 9.
+    assert promised[:2] == pytest.approx(raw[:2])
+    # What came of the first two was known when the fourth was made: its chances are spread anew.
+    assert abs(promised[3] / raw[3] - 1) > 0.01
+    # What came later moves no promise, and no list's own outcomes move its own.
+    for number in (1, 2, 3):
+        later = [replace(week, hits=~week.hits) if place >= number - 1 else week for place, week in enumerate(weeks)]
+        told = [one["promised"] for one in tell_past(later, 1, CLOSES, 40, seed=1)["worked_lists"]]
+        assert told[: number + 1] == promised[: number + 1]
+
+
+def test_ties_are_shared_and_no_order_of_the_rows_matters():
+    leads = [(place / 200, 0.5, place < 10) for place in range(100)]
+    for rows in (leads, leads[::-1]):
+        assert told([rows], capacity=10)["found_by_recency"] == pytest.approx(1.0)
+        assert told([rows], capacity=10)["found"] == 0
+
+
+def test_few_leads_that_all_converted_prove_little():
+    leads = [(0.9, 0.5, True)] * 3 + [(0.1, 0.5, False)] * 9
+    low, high = told([leads], capacity=3)["grades"]["A"]["between"]
+    assert low < 2
+    assert high == pytest.approx(3, rel=0.02)
+    assert told([leads], capacity=3)["grades"]["B"]["between"][1] > 1
+    same = told([leads], capacity=3, account_id=["one"] * 12)["grades"]["A"]["between"]
+    assert same[0] < low
 
 
 def test_what_came_has_an_interval_over_draws_of_leads():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from contents import made_up
-from leadscore.delivery.content import PastList, Told
+from leadscore.delivery.content import PastList, Tally
 from leadscore.delivery.sentences import basis, changed, expected, kept, worth
 from leadscore.delivery.teller import Teller
 
@@ -66,7 +66,7 @@ def test_whether_promises_were_kept_goes_by_the_interval_of_what_came(between, t
 
 def test_the_promise_of_grade_a_stands_beside_what_such_promises_came_to():
     content = made_up()  # A promised 30 on judged lists, within (20, 29.5) was likely
-    lists = [PastList(0, Told(10, 4.0, 1)), PastList(1, Told(10, 2.0, 2), delivered=True)]
+    lists = [PastList(0, Tally(10, 4.0, 1)), PastList(1, Tally(10, 2.0, 2), delivered=True)]
     content = replace(content, past_lists=lists)
     (now,) = (line.promised for line in content.grades if line.grade == "A")
     assert list(expected(content, teller())) == [

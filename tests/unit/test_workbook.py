@@ -198,7 +198,7 @@ def test_the_figures_are_those_of_the_judged_lists(whole):
         assert came == [one.converted for one in told]
         assert rate == pytest.approx([one.converted / one.leads for one in told])
     past = table(sheet, words.say("list_day"))
-    assert values(past[words.say("converted")]) == [one.told.converted for one in content.past_lists]
+    assert values(past[words.say("converted")]) == [one.tally.converted for one in content.past_lists]
     assert [("(" in day) for day in values(past[words.say("list_day")])] == [
         one.delivered for one in content.past_lists
     ]

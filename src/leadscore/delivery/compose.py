@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from leadscore.config import Config
 from leadscore.delivery.before import Before
-from leadscore.delivery.content import MOVES, Bin, Change, Content, GradeLine, PastList, Quality, Tenth, Told
+from leadscore.delivery.content import MOVES, Bin, Change, Content, GradeLine, PastList, Quality, Tally, Tenth
 from leadscore.delivery.files import Slot
 from leadscore.delivery.wording import Wording
 from leadscore.language import day
@@ -20,8 +20,10 @@ from leadscore.model.bundle import Bundle
 from leadscore.scoring.grade import slots_for
 from leadscore.scoring.panel import Panel
 from leadscore.scoring.score import Counts, Scored
+from leadscore.timeline import WEEK
 
 MOST_CHANGES = 500
+_MOST_LISTS = 26  # half a year of weekly ones
 _WARM = ("A", "B")
 _UP = ("new_in_a", "improving")
 
@@ -35,7 +37,7 @@ def compose(
     counts: Counts,
     before: Before | None,
     warnings: Sequence[str] = (),
-    delivered: Mapping[int, Mapping[str, Told]] | None = None,
+    delivered: Mapping[int, Mapping[str, Tally]] | None = None,
 ) -> Content:
     """Put together what workbook, page and terminal show.
 
@@ -52,6 +54,8 @@ def compose(
     """
     delivered = delivered or {}
     ids = table["lead_id"].to_pylist()
+    past: Mapping[str, Any] = bundle.facts.get("past") or {}
+    same = past.get("capacity") == config.capacity  # else the grades of then are not those of now
     changes = _changes(config, table, parts, before) if before else []
     counts_of = Counter(move for change in changes for move in change.moves)
     horizon, expires = config.horizon_names[config.rank_index], table["expires_at"].cast(pa.int64())
@@ -74,12 +78,12 @@ def compose(
         changes=tuple(changes[:MOST_CHANGES]),
         moved={move: counts_of[move] for move in MOVES if counts_of[move]},
         changed=len(changes),
-        quality=_quality(bundle, horizon),
-        grades=tuple(_grades(bundle, table, f"p_{horizon}", delivered)),
+        quality=_quality(past, horizon),
+        grades=tuple(_grades(past if same else {}, table, f"p_{horizon}", delivered)),
         shown={name: _shown(name, ids, parts) for name in config.delivery.columns},
         links=_links(config.delivery.record_url, ids),
-        past_lists=_past_lists(bundle, delivered),
-        warnings=warnings,
+        past_lists=_past_lists(past if same else {}, delivered),
+        warnings=[*warnings, *([] if same or not past else [_other_capacity(past, config)])],
     )
 
 
@@ -100,8 +104,7 @@ def _links(pattern: str | None, ids: Sequence[str]) -> list[str]:
 # ---- how good ----------------------------------------------------------------------------------------------------
 
 
-def _quality(bundle: Bundle, horizon: str) -> Quality | None:
-    past: Mapping[str, Any] = bundle.facts.get("past") or {}
+def _quality(past: Mapping[str, Any], horizon: str) -> Quality | None:
     if not past:
         return None
     told = {name: past[name] for name in ("since", "until", "lists", "leads", "conversions", "worked")}
@@ -118,9 +121,8 @@ def _quality(bundle: Bundle, horizon: str) -> Quality | None:
 
 
 def _grades(
-    bundle: Bundle, table: pa.Table, chance: str, delivered: Mapping[int, Mapping[str, Told]]
+    past: Mapping[str, Any], table: pa.Table, chance: str, delivered: Mapping[int, Mapping[str, Tally]]
 ) -> Iterator[GradeLine]:
-    past: Mapping[str, Any] = (bundle.facts.get("past") or {}).get("grades", {})
     grade, chances = np.array(table["grade"].to_pylist(), dtype=str), table[chance].to_numpy()
     for letter in "ABCD":
         own = chances[grade == letter]
@@ -131,22 +133,37 @@ def _grades(
             lowest=float(own.min()) if len(own) else None,
             highest=float(own.max()) if len(own) else None,
             promised=float(own.sum()),
-            judged=_told(past[letter]) if past else Told(),
-            delivered=Told(*(sum(getattr(one, name) for one in had) for name in ("leads", "promised", "converted"))),
-            between=tuple(past[letter]["between"]) if past else (0.0, 0.0),
+            judged=_tally(past["grades"][letter]) if past else Tally(),
+            delivered=Tally(*(sum(getattr(one, name) for one in had) for name in ("leads", "promised", "converted"))),
+            between=tuple(past["grades"][letter]["between"]) if past else (0.0, 0.0),
         )
 
 
-def _told(facts: Mapping[str, Any]) -> Told:
-    return Told(facts["leads"], facts["promised"], facts["converted"])
+def _other_capacity(past: Mapping[str, Any], config: Config) -> str:
+    words = Wording("common", config.language)
+    return words.say("other_capacity", first=words.say("first_leads", past["worked"]))
 
 
-def _past_lists(bundle: Bundle, delivered: Mapping[int, Mapping[str, Told]]) -> tuple[PastList, ...]:
-    """List what became of grade A, list by list; a list that people had counts, not the one made up for its moment."""
-    past: Mapping[str, Any] = bundle.facts.get("past") or {}
-    had = [PastList(moment, graded.get("A", Told()), delivered=True) for moment, graded in sorted(delivered.items())]
-    judged = [PastList(one["as_of"], _told(one)) for one in past.get("worked_lists", ())]
-    return (*(one for one in judged if not had or one.as_of < had[0].as_of), *had)
+def _tally(facts: Mapping[str, Any]) -> Tally:
+    return Tally(facts["leads"], facts["promised"], facts["converted"])
+
+
+def _past_lists(past: Mapping[str, Any], delivered: Mapping[int, Mapping[str, Tally]]) -> tuple[PastList, ...]:
+    """List what became of grade A, list by list, a week apart at least; while lists were delivered, these alone."""
+    had = [PastList(moment, graded.get("A", Tally()), delivered=True) for moment, graded in sorted(delivered.items())]
+    lists = [
+        *had,
+        *(
+            PastList(one["as_of"], _tally(one))
+            for one in past.get("worked_lists", ())
+            if not had or not had[0].as_of <= one["as_of"] <= had[-1].as_of
+        ),
+    ]
+    kept: list[PastList] = []
+    for one in sorted(lists, key=lambda one: one.as_of, reverse=True):
+        if not kept or kept[-1].as_of - one.as_of >= WEEK:
+            kept.append(one)
+    return tuple(reversed(kept[:_MOST_LISTS]))
 
 
 # ---- what changed ------------------------------------------------------------------------------------------------

@@ -12,7 +12,18 @@ from leadscore.scoring.panel import Panel, Touch
 from leadscore.scoring.reasons import Reason
 
 __all__ = [
-    "MOVES", "Bin", "Change", "Content", "GradeLine", "Panel", "PastList", "Quality", "Reason", "Tenth", "Told", "Touch"
+    "MOVES",
+    "Bin",
+    "Change",
+    "Content",
+    "GradeLine",
+    "Panel",
+    "PastList",
+    "Quality",
+    "Reason",
+    "Tally",
+    "Tenth",
+    "Touch"
 ]  # fmt: skip
 
 MOVES = ("new_in_a", "fell_out_of_a", "went_cold", "improving", "declining", "new", "gone")
@@ -43,7 +54,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Told:
+class Tally:
     """Leads of past lists whose horizon has closed: how many, what was promised of them, who converted."""
 
     leads: int = 0
@@ -57,12 +68,12 @@ class PastList:
 
     Attributes:
         as_of: Its moment.
-        told: What was promised of its A, and what came.
+        tally: What was promised of its A, and what came.
         delivered: Whether people had it; else it was made afterwards, by a model that had not seen what followed.
     """
 
     as_of: int
-    told: Told
+    tally: Tally
     delivered: bool = False
 
 
@@ -85,8 +96,8 @@ class GradeLine:
     lowest: float | None
     highest: float | None
     promised: float
-    judged: Told = Told()
-    delivered: Told = Told()
+    judged: Tally = Tally()
+    delivered: Tally = Tally()
     between: tuple[float, float] = (0.0, 0.0)
 
 

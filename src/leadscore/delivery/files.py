@@ -24,7 +24,7 @@ MANIFEST, SCORES, WEIGHTS, CRM = "manifest.json", "scores.parquet", "weights.par
 # Who divides lines otherwise than we do gets a cell of its own after each sign between cells; quotes are then taken for
 # its own, and blanks in front may be dropped.
 _WHITE = {"\t", "\r", "\n"}
-_EXECUTED = re.compile(r"""((?:^|[,;|\t\r\n])[\s"]*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001 - wide signs run, too
+_EXECUTED = re.compile(r"""((?:^|[,;|\t\r\n])(?:[^\S\t\r\n]|")*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001 - wide signs run, too
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,26 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def slots(out: Path, until: int, most: int | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the good slots of an output folder up to a moment with their manifests, oldest first.
-
-    With `most` only so many are looked at, the newest.
-    """
-    beyond = Slot("", until, "~").name  # after all fingerprints
-    names = sorted(path.name for path in out.glob("*Z-*") if path.is_dir() and not path.is_symlink())
-    for name in [name for name in names if name < beyond][-most if most else None :]:
-        folder = out / name
+def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the good slots of an output folder with their manifests, oldest first."""
+    for folder in sorted(path for path in out.glob("*Z-*") if path.is_dir() and not path.is_symlink()):
         manifest = read_manifest(folder)
         if manifest is not None:
             yield folder, manifest
 
 
-def previous_slot(out: Path, slot: Slot) -> tuple[Path, dict[str, Any]] | None:
-    """Return folder and manifest of the newest earlier slot of the same project and configuration; None without."""
+def earlier_slots(out: Path, slot: Slot) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the good earlier slots of the same project and configuration with their manifests, newest first."""
     names = [path.name for path in out.glob(f"*Z-{slot.fingerprint}") if path.name < slot.name]
     for name in sorted(names, reverse=True):
         manifest = read_manifest(out / name)
         if manifest is not None and manifest["project"] == slot.project:
-            return out / name, manifest
-    return None
+            yield out / name, manifest
+
+
+def previous_slot(out: Path, slot: Slot) -> tuple[Path, dict[str, Any]] | None:
+    """Return the newest of `earlier_slots`; None without one."""
+    return next(earlier_slots(out, slot), None)
 
 
 def deliver(

@@ -53,8 +53,8 @@ def expected(content: Content, teller: Teller) -> Iterator[str]:
     lists = content.past_lists
     if not lists:
         return
-    promised, came = (sum(getattr(one.told, name) for one in lists) for name in ("promised", "converted"))
-    counts = [one.told.converted for one in lists]
+    promised, came = _sums(content)
+    counts = [one.tally.converted for one in lists]
     yield teller.say(
         "expected_past",
         len(lists),
@@ -63,9 +63,30 @@ def expected(content: Content, teller: Teller) -> Iterator[str]:
         least=teller.number(min(counts)),
         most=teller.number(max(counts)),
     )
+    rate = at_past_rate(content)
+    if rate is not None:
+        yield teller.say("expected_rate", count=_conversions(rate, teller))
+
+
+def at_past_rate(content: Content) -> float | None:
+    """Return how many conversions grade A would bring at the rate of past lists; None where that is no news.
+
+    It is news where the judged lists promised more, or less, than chance explains, and all past lists together did too.
+    """
     line = next((line for line in content.grades if line.grade == "A"), None)
-    if line and line.leads and promised and _off(content):
-        yield teller.say("expected_rate", count=_conversions(line.promised * came / promised, teller))
+    promised, came = _sums(content)
+    if line is None or not came or not line.judged.leads:
+        return None
+    low, high = line.between
+    too_much = line.judged.promised > high and promised > came
+    too_little = line.judged.promised < low and promised < came
+    return min(float(line.leads), line.promised * came / promised) if too_much or too_little else None
+
+
+def _sums(content: Content) -> tuple[float, int]:
+    """Add up what past lists promised of their A, and what came."""
+    tallies = [one.tally for one in content.past_lists]
+    return sum(one.promised for one in tallies), sum(one.converted for one in tallies)
 
 
 def listed(past: PastList, teller: Teller) -> str:
@@ -83,13 +104,6 @@ def changed(content: Content, teller: Teller) -> Iterator[str]:
     yield " · ".join(ways) + "."
     if content.changed > len(content.changes):
         yield teller.say("changes_cut", held=teller.number(len(content.changes)))
-
-
-def _off(content: Content) -> bool:
-    """Tell whether grade A was promised more, or less, than chance explains."""
-    line = next(line for line in content.grades if line.grade == "A")
-    low, high = line.between
-    return bool(line.judged.leads) and not low <= line.judged.promised <= high
 
 
 def _conversions(count: float, teller: Teller, digits: int = 1) -> str:

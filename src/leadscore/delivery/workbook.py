@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from xlsxwriter import Workbook  # type: ignore[import-untyped] # it has hints, but does not say so
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
-from leadscore.delivery.content import Change, Content, Quality, Told
+from leadscore.delivery.content import Change, Content, Quality, Tally
 from leadscore.delivery.sentences import basis, changed, expected, kept, listed, worth
 from leadscore.delivery.teller import Teller
 from leadscore.language import percent
@@ -401,13 +401,13 @@ def _write_grades(book: _Book, sheet: Any, row: int) -> int:
 def _write_past_lists(book: _Book, sheet: Any, row: int) -> None:
     lists = book.content.past_lists
     day = _Column(book.say("list_day"), [listed(one, book) for one in lists])
-    columns = [day, *_past_columns(book, [one.told for one in lists])]
+    columns = [day, *_past_columns(book, [one.tally for one in lists])]
     text = book.say("worked_lists_more", span=book.within)
     top, _ = _write_part(book, sheet, row, "worked_lists", text, columns)
     _draw(book, sheet, top, columns, book.say("conversions"), (2, 3))
 
 
-def _past_columns(book: _Book, past: Sequence[Told], whose: str = "") -> list[_Column]:
+def _past_columns(book: _Book, past: Sequence[Tally], whose: str = "") -> list[_Column]:
     """Make the columns of what became of past lists; `whose` names the group they belong to."""
     titles = {name: book.say(name) for name in ("leads_title", "promised", "converted", "rate")}
     if whose:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -214,23 +215,21 @@ def configured_splits(config: Config, as_of: int) -> tuple[Split, ...]:
     return tuple(Split(origin, origin + after[origin + after < as_of]) for origin in origins if origin < as_of)
 
 
-def judge_newest(read: Reader, config: Config, judged: Sequence[Cohort], as_of: int, shape: Shape) -> Cohort | None:
+def judge_newest(
+    read: Reader, config: Config, judged: Sequence[Cohort], first: int, as_of: int, shape: Shape
+) -> list[Cohort]:
     """Judge the newest lists whose ranking horizon has closed, though longer ones have not: the model and recency.
 
-    There are as many as an origin before them has, none of them among the judged; None where there is no room, or
-    nobody to judge by.
+    None of them is among the judged, nor before the first lead (`split.last_closed`). An origin is left out where there
+    was too little to learn from, or nobody to be judged by.
     """
-    newest = max((int(cohort.as_of.max()) for cohort in judged), default=as_of)
-    lists = max((len(np.unique(cohort.as_of)) for cohort in judged), default=0)
+    newest = max((int(cohort.as_of.max()) for cohort in judged), default=first)
     closes = config.horizons[config.rank_index].microseconds + config.outcomes.known_within.microseconds
-    split = last_closed(newest, as_of, config.snapshots.spacing.microseconds, closes, lists)
-    if split is None:
-        return None
-    try:
-        cohort = judge_origin(read, config, split, as_of, (shape,), (RECENCY,))
-    except DataError:
-        return None
-    return in_shape(cohort, shape)
+    cohorts = []
+    for split in last_closed(newest, as_of, config.snapshots.spacing.microseconds, closes):
+        with suppress(DataError):
+            cohorts.append(in_shape(judge_origin(read, config, split, as_of, (shape,), (RECENCY,)), shape))
+    return cohorts
 
 
 def judge_origin(

@@ -9,6 +9,7 @@ import numpy as np
 from leadscore.timeline import DAY, Moments
 
 _LONGEST_COHORT = 28 * DAY
+_MOST_NEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def rolling_origins(first: int, as_of: int, spacing: int, longest: int, number: 
     return tuple(Split(start, start + spacing * np.arange(length, dtype=np.int64)) for start in starts)
 
 
-def last_closed(after: int, as_of: int, spacing: int, closes: int, length: int) -> Split | None:
+def last_closed(after: int, as_of: int, spacing: int, closes: int) -> tuple[Split, ...]:
     """Take the newest moments whose horizon has closed at `as_of`, of the same grid: what came of them is the news.
 
     Args:
@@ -50,12 +51,17 @@ def last_closed(after: int, as_of: int, spacing: int, closes: int, length: int) 
         as_of: The moment we look from.
         spacing: Of the snapshot grid.
         closes: How long after a moment its outcomes are known.
-        length: How many moments at most.
 
     Returns:
-        An origin with these as its cohort; None where there is no such moment.
+        Origins, oldest first, with the moments from each to the next as its cohort: 28 days at most, three cohorts at
+        most. None where there is no such moment.
     """
     newest = as_of - (closes + spacing - 1) // spacing * spacing
-    moments = newest - spacing * np.arange(length - 1, -1, -1, dtype=np.int64)
-    moments = moments[moments > after]
-    return Split(int(moments[0]), moments) if len(moments) else None
+    length = max(1, _LONGEST_COHORT // spacing)
+    found: list[Split] = []
+    while newest > after and len(found) < _MOST_NEWEST:
+        moments = newest - spacing * np.arange(length - 1, -1, -1, dtype=np.int64)
+        moments = moments[moments > after]
+        found.append(Split(int(moments[0]), moments))
+        newest = int(moments[0]) - spacing
+    return tuple(reversed(found))

@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+from leadscore.history import NEVER, Leads
+
+
+@dataclass
+class Ends:
+    """When leads converted, and when the newest of all ended (0 without one), as noted bucket by bucket."""
+
+    converted_at: dict[str, int] = field(default_factory=dict)
+    newest: int = 0
+
+    def note(self, leads: Leads) -> None:
+        """Add the leads of a bucket."""
+        ended = leads.ended_at[leads.ended_at != NEVER]
+        self.newest = max(self.newest, int(ended.max())) if len(ended) else self.newest
+        there = np.flatnonzero(leads.converted_at != NEVER).tolist()
+        self.converted_at |= {leads.lead_id[place]: int(leads.converted_at[place]) for place in there}
 
 
 def by_grade(delivered: pd.DataFrame, converted_at: Mapping[str, int], horizon: str, length: int) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from leadscore.labels import Flags
 from leadscore.model.backtest import DRAWS, MODEL, Cohort
 from leadscore.model.base import Floats
 from leadscore.model.baselines import RECENCY
-from leadscore.model.calibrate import choose_calibrator
+from leadscore.model.calibrate import Calibrator, choose_calibrator
 from leadscore.model.resample import Drawn, Places, draw_leads, draw_means, number_leads
-from leadscore.scoring.grade import grades, slots_for
+from leadscore.scoring.grade import grades, rank_order, slots_for
 
 IDEAL = "ideal"
 GRADES = "ABCD"
@@ -29,7 +29,7 @@ _LEAST = 10
 
 @dataclass(frozen=True)
 class _List:
-    """The leads of one moment whose horizon has closed: chances by model and baseline, and who converted.
+    """The leads of one moment whose horizon has closed, in the order of the list: chances, and who converted.
 
     `unit` is who is drawn with each: the account, or the lead (see `resample.units`).
     """
@@ -41,28 +41,31 @@ class _List:
     hits: Flags
 
     def found(self, score: Floats) -> Floats:
-        """Return how many conversions stand among the first leads: none, one, two, …, all."""
+        """Return how many conversions stand among the first leads: none, one, two, …, all; of a tie by share."""
         order = np.argsort(-score, kind="stable")
+        ends = np.append(0, np.append(np.flatnonzero(np.diff(score[order])) + 1, len(order)))
         counts: Floats = np.append(0.0, np.cumsum(self.hits[order]))
-        return counts
+        shared: Floats = np.interp(np.arange(len(counts)), ends, counts[ends])
+        return shared
 
     def graded(self, capacity: int | None) -> Letters:
         """Return the grade of each lead, as of a list made then."""
-        letters = np.empty(len(self.hits), dtype="<U1")
-        letters[np.argsort(-self.chance, kind="stable")] = grades(len(self.hits), capacity)
-        return letters
+        return np.array(grades(len(self.hits), capacity))
 
 
-def tell_past(cohorts: Sequence[Cohort], horizon: int, capacity: int | None, seed: int) -> dict[str, Any]:
+def tell_past(
+    cohorts: Sequence[Cohort], horizon: int, closes: Sequence[int], capacity: int | None, seed: int
+) -> dict[str, Any]:
     """Tell how lists made at the moments of the cohorts turned out, at the ranking horizon.
 
-    Each was ranked by a model that had not seen it, calibrated by the cohorts before its own alone, and graded as
-    today's list is. Leads of all lists are added up; a lead may stand on several, so intervals are of draws of leads,
-    or of accounts where there are any.
+    Each was ranked by a model that had not seen it, calibrated by what was known of earlier cohorts when that model was
+    trained, and graded as today's list is. Leads of all lists are added up; a lead may stand on several, so intervals
+    are of draws of leads, or of accounts where there are any.
 
     Args:
         cohorts: Judged at rolling origins, oldest first.
         horizon: Which horizon.
+        closes: Per horizon, how long after a moment its outcomes are known, in microseconds.
         capacity: How many leads the team works; a tenth of each list when None.
         seed: Settles the draws.
 
@@ -71,11 +74,10 @@ def tell_past(cohorts: Sequence[Cohort], horizon: int, capacity: int | None, see
         and `between`, the 90 % interval of the latter; `worked_lists`: the same of grade A, list by list. Empty without
         a list of ten leads and a conversion.
     """
-    before = [choose_calibrator(cohorts[:number])[0] for number in range(len(cohorts))]
     lists = [
         own
-        for cohort, calibrator in zip(cohorts, before, strict=True)
-        for own in _lists(cohort, calibrator.apply(cohort.chances[MODEL][:, horizon]), horizon)
+        for number, cohort in enumerate(cohorts)
+        for own in _lists(cohort, _as_known(cohorts[:number], cohort.origin, closes), horizon)
     ]
     total = sum(int(own.hits.sum()) for own in lists)
     if not total:
@@ -91,6 +93,7 @@ def tell_past(cohorts: Sequence[Cohort], horizon: int, capacity: int | None, see
         "leads": sum(len(own.hits) for own in lists),
         "conversions": total,
         "between": _counts(drawn, np.ones((len(members), 1)))[0],
+        "capacity": capacity,
         "worked": round(sum(worked) / len(worked)),
         "found": _met(lists, worked, [own.chance for own in lists]),
         "found_by_recency": _met(lists, worked, [own.by_recency for own in lists]),
@@ -106,23 +109,41 @@ def tell_past(cohorts: Sequence[Cohort], horizon: int, capacity: int | None, see
     }
 
 
-def _lists(cohort: Cohort, chance: Floats, horizon: int) -> Iterator[_List]:
-    drawn = np.array(cohort.units, dtype=object)
+def _as_known(cohorts: Sequence[Cohort], at: int, closes: Sequence[int]) -> Calibrator:
+    """Choose the calibrator by what was known at a moment of earlier cohorts."""
+    known = [
+        replace(cohort, matured=cohort.matured & (cohort.as_of[:, None] + np.array(closes, np.int64) <= at))
+        for cohort in cohorts
+    ]
+    return choose_calibrator([cohort for cohort in known if _shows_both(cohort)])[0]
+
+
+def _shows_both(cohort: Cohort) -> bool:
+    """Tell whether at some horizon matured snapshots both converted and did not."""
+    hit, missed = cohort.matured & cohort.hits, cohort.matured & ~cohort.hits
+    return bool((hit.any(axis=0) & missed.any(axis=0)).any())
+
+
+def _lists(cohort: Cohort, calibrator: Calibrator, horizon: int) -> Iterator[_List]:
+    units = cohort.units
     for moment in np.unique(cohort.as_of).tolist():
         rows = np.flatnonzero((cohort.as_of == moment) & cohort.matured[:, horizon])
         if len(rows) >= _LEAST:
-            by_recency = cohort.chances[RECENCY][rows, horizon]
-            yield _List(moment, drawn[rows].tolist(), chance[rows], by_recency, cohort.hits[rows, horizon])
+            said = calibrator.apply(cohort.chances[MODEL][rows])
+            order = rank_order(said, horizon, [cohort.lead_id[row] for row in rows.tolist()])
+            rows = rows[order]
+            drawn, by_recency = [units[row] for row in rows.tolist()], cohort.chances[RECENCY][rows, horizon]
+            yield _List(moment, drawn, said[order, horizon], by_recency, cohort.hits[rows, horizon])
 
 
-def _met(lists: Sequence[_List], worked: Sequence[int], scores: Sequence[Floats]) -> int:
-    return int(sum(own.found(p)[min(n, len(p))] for own, n, p in zip(lists, worked, scores, strict=True)))
+def _met(lists: Sequence[_List], worked: Sequence[int], scores: Sequence[Floats]) -> float:
+    return float(sum(own.found(p)[min(n, len(p))] for own, n, p in zip(lists, worked, scores, strict=True)))
 
 
 def _tenths(lists: Sequence[_List]) -> list[dict[str, float]]:
     told = np.zeros((_PARTS, 3))
     for own in lists:
-        for number, rows in enumerate(np.array_split(np.argsort(-own.chance, kind="stable"), _PARTS)):
+        for number, rows in enumerate(np.array_split(np.arange(len(own.hits)), _PARTS)):
             told[number] += len(rows), own.chance[rows].sum(), own.hits[rows].sum()
     return [{"leads": int(n), "promised": p, "converted": int(hits)} for n, p, hits in told.tolist()]
 
@@ -153,18 +174,20 @@ class _Drawn:
         return cls(chance, hits, who, draw_leads(number, DRAWS, seed))
 
     def rates(self, members: Floats) -> tuple[Floats, Floats]:
-        """Return the 90 % interval of the rate of each part, a column of `members` each.
+        """Return the 90 % interval of the rate of each part, a column of `members` each; NaN without a lead.
 
-        Where nobody converted it ends at the 95th percentile of Jeffreys' posterior for so many leads; without a lead
-        it is NaN.
+        It is that of the draws, and no narrower than Jeffreys' for as many leads, or accounts: draws of few do not tell
+        how others would have fared, and those of leads that all converted, or none, not even that they may differ.
         """
         drawn = draw_means([self.who], [members * self.hits[:, None]], [members], self.draws)
         low, high = np.full((2, members.shape[1]), np.nan)
         for part in np.flatnonzero(members.any(axis=0)).tolist():
             rows = members[:, part] > 0
-            low[part], high[part] = np.nanpercentile(drawn[:, part], [5, 95])
-            if not self.hits[rows].any():  # draws of nothing are nothing; so many leads cannot rule out a small rate
-                high[part] = betaincinv(0.5, len(np.unique(self.who[rows])) + 0.5, 0.95)
+            number, rate = len(np.unique(self.who[rows])), float(self.hits[rows].mean())
+            posterior = 0.5 + number * rate, 0.5 + number * (1 - rate)
+            below, above = np.nanpercentile(drawn[:, part], [5, 95])
+            low[part] = min(below, betaincinv(*posterior, 0.05))
+            high[part] = max(above, betaincinv(*posterior, 0.95))
         return low, high
 
 

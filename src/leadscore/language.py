@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Context, localcontext
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -20,6 +22,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "fr")
 Forms = str | Mapping[str, str]
 """A text, or one per plural category of a language (`one`, `other`, …), and `zero` where none reads otherwise."""
 
+_WIDE = re.compile(r"[ \u202f](?=:)|(?<=«)[ \u202f]|[ \u202f](?=»)")
+_NARROW = re.compile(r"[ \xa0](?=[;!?%])")
+_AS_SHEETS_ROUND = Context(rounding=ROUND_HALF_UP)  # and browsers: the same share reads the same everywhere
 _HUGE = 1e15  # nobody reads its digits
 _LOCALES = {language: Locale(language) for language in LANGUAGES}
 
@@ -28,12 +33,13 @@ _LOCALES = {language: Locale(language) for language in LANGUAGES}
 def number(value: float, language: Language, digits: int = 0) -> str:
     """Write a number with at most so many decimals, in groups of thousands.
 
-    >>> number(12345.678, "en", 1), number(0.5, "fr", 1)
-    ('12,345.7', '0,5')
+    >>> number(12345.678, "en", 1), number(0.25, "fr", 1)
+    ('12,345.7', '0,3')
     """
     if abs(value) >= _HUGE:
         return f"{value:.3g}"
-    return str(format_decimal(value + 0.0, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
+    with localcontext(_AS_SHEETS_ROUND):
+        return str(format_decimal(value + 0.0, format="#,##0." + "#" * digits, locale=_LOCALES[language]))
 
 
 @lru_cache(maxsize=65_536)
@@ -46,7 +52,8 @@ def percent(share: float, language: Language, digits: int = 0) -> str:
     if abs(share) >= _HUGE:
         return f"{100 * share:.3g}%"
     mark = {"en": "%", "fr": "\u202f%"}[language]
-    return str(format_percent(share, format="#,##0." + "0" * digits + mark, locale=_LOCALES[language]))
+    with localcontext(_AS_SHEETS_ROUND):
+        return str(format_percent(share, format="#,##0." + "0" * digits + mark, locale=_LOCALES[language]))
 
 
 @lru_cache(maxsize=65_536)
@@ -100,3 +107,16 @@ def choose(forms: Forms, count: float, language: Language) -> str:
     if count == 0 and "zero" in forms:
         return forms["zero"]
     return forms.get(_LOCALES[language].plural_form(count), forms["other"])
+
+
+def typeset(text: str, language: Language) -> str:
+    r"""Set the spaces of a sentence so that no French mark begins a line, or ends one; English has no such spaces.
+
+    No space is added: what a word of the data holds stays together.
+
+    >>> typeset("pays : « FR » ; 5 %", "fr")
+    'pays\xa0: «\xa0FR\xa0»\u202f; 5\u202f%'
+    """
+    if language != "fr":
+        return text
+    return _NARROW.sub("\u202f", _WIDE.sub("\xa0", text))

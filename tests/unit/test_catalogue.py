@@ -10,6 +10,7 @@ from leadscore.features import plain
 from leadscore.features.catalogue import span
 from leadscore.features.matrix import FAMILIES, catalogue, settle, take_census
 from leadscore.features.vocabulary import Vocabulary, as_number, sum_censuses
+from leadscore.language import typeset
 from leadscore.timeline import DAY, HOUR, MINUTE
 from world import bucket, config, lengths, vocabulary
 
@@ -100,7 +101,7 @@ WORDS = vocabulary(
 def test_sentences(name, value, english, french):
     feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
     assert feature.say(value, "en") == english
-    assert feature.say(value, "fr") == french or french is None
+    assert french is None or feature.say(value, "fr") == typeset(french, "fr")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_sentences(name, value, english, french):
 def test_a_value_stands_beside_what_is_usual(name, value, usual, english, french):
     feature = {feature.name: feature for feature in catalogue(WORDS)}[name]
     assert feature.say_beside(value, usual, "en") == english
-    assert french is None or feature.say_beside(value, usual, "fr") == french
+    assert french is None or feature.say_beside(value, usual, "fr") == typeset(french, "fr")
 
 
 def test_a_count_names_some_of_what_it_counts():
@@ -152,7 +153,8 @@ def test_a_count_names_some_of_what_it_counts():
     ]:
         some = plain.including(fact, kind, number, WORDS)
         assert some.say(1201, "en") == f"1,201 interactions in the last 7 days ({english})"
-        assert some.say_beside(1201, 0, "fr") == f"1\u202f201 interactions en 7 jours ({french}) ; d'habitude aucune"
+        told = f"1\u202f201 interactions en 7 jours ({french}) ; d'habitude aucune"
+        assert some.say_beside(1201, 0, "fr") == typeset(told, "fr")
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ WARM = ("infusion.call", {"warmth_call_2d": 1}, {"warmth_call_2d": 0.8})
 def test_a_warmth_is_told_as_the_shortest_count_that_deviates_the_same_way():
     counts = {"count_call_7d": 3, "count_call_30d": 5}
     assert say(*WARM, counts, usual_facts={}) == "call: 3 times in the last 7 days; usually never"
-    assert say(*WARM, counts, usual_facts={}, language="fr") == "call : 3 fois en 7 jours ; d'habitude jamais"
+    assert say(*WARM, counts, usual_facts={}, language="fr") == "call\xa0: 3 fois en 7 jours\u202f; d'habitude jamais"
     # As many as usual in the shorter window says nothing; fewer than usual would say the contrary.
     for own in (0, -1):
         told = say(*WARM, counts, usual_facts={"count_call_7d": 3 - own, "count_call_30d": 1})
@@ -188,7 +188,7 @@ def test_a_temperature_is_told_as_the_count_of_all_with_the_kind_among_them_that
         "12 interactions in the last 7 days (including call: 2 times); usually 1"
     )
     assert told(**many, count_call=1, count_mail=4, language="fr") == (
-        "12 interactions en 7 jours (dont mail : 4 fois) ; d'habitude 1"
+        "12 interactions en 7 jours (dont mail\xa0: 4 fois)\u202f; d'habitude 1"
     )
     assert told(touches=7, count_other=7) == "7 interactions in the last 7 days; usually 1"
     # Where they are all of one kind, that kind is told; but not as if more of it were less than usual.
@@ -203,7 +203,7 @@ def test_a_channel_speaks_by_its_own_counts_and_cooling_by_fewer_than_usual():
     via = "infusion.via.web", {"temperature_via_web": 1}, {"temperature_via_web": 0.8}
     counts = {"touches_7d": 9, "touches_7d via other": 9, "touches_30d via web": 1}
     assert say(*via, counts, usual_facts={}) == "channel web: 1 interaction in the last 30 days; usually none"
-    assert say(*via, {}, usual_facts={}, language="fr") == "canal web : activité récente 0,8 ; d'habitude 0"
+    assert say(*via, {}, usual_facts={}, language="fr") == "canal web\xa0: activité récente 0,8\u202f; d'habitude 0"
     cools = "infusion.cooling", {"cooling_per_day": 1}, {"cooling_per_day": 0.8}
     assert say(*cools, {"touches_7d": 2}, (), {"touches_7d": 3}) == "2 interactions in the last 7 days; usually 3"
     assert (
@@ -237,7 +237,7 @@ def test_a_lead_with_a_category_is_told_its_own_however_little_it_weighs():
     assert say(code, pulls, {"profile_country=FR": 1}, (), usual) == "country: FR; like 60% of the leads"
     assert say(code, pulls, {}, (), usual) == "country: not DE, or not known; like 75% of the leads"
     french = say(code, pulls, {"profile_country=FR": 1}, (), usual, language="fr")
-    assert french == "country : FR ; comme 60\u202f% des leads"
+    assert french == "country\xa0: FR\u202f; comme 60\u202f% des leads"
 
 
 def test_a_concept_is_said_by_the_feature_that_says_most_its_way():
@@ -346,7 +346,7 @@ def test_a_sentence_is_whole(language):
     beside = {
         "en": re.compile(r"[^;]+[^ ;]; (usually:? [^ ].*|as usual|like (fewer than )?\d+% of the leads)"),
         "fr": re.compile(
-            r"[^;]+[^ ;] ; (d'habitude( :)? [^ ].*|comme d'habitude|comme (moins de )?\d+\u202f% des leads)"
+            r"[^;]+[^ ;]\u202f; (d'habitude(\xa0:)? [^ ].*|comme d'habitude|comme (moins de )?\d+\u202f% des leads)"
         ),
     }[language]
     odd = re.compile(r"[{}⟨⟩]|\s\s|\bnan\b|\d{4}|-0(?![.,\d])|^\s|\s$|None|\b1 (?:times(?! the)|rings|days|jours)\b")
@@ -365,6 +365,9 @@ def test_no_sentence_mixes_the_languages():
         for language in LANGUAGES
     )
     assert english & french <= ALIKE
-    for language, foreign in {"en": r" [:;%]|\d,\d\b|[«»]", "fr": r"\S[:;]|\d\.\d|[1-9],\d{3}|\d%"}.items():
+    for language, foreign in {
+        "en": r"\s[:;%]|\d,\d\b|[«»]",
+        "fr": r"[^\xa0]:|[^\u202f][;%!?]|«[^\xa0]|[^\xa0]»|\d\.\d|[1-9],\d{3}",
+    }.items():
         texts = [text for told in sentences(language).values() for text in told]
         assert [text for text in texts if re.search(foreign, text)] == []

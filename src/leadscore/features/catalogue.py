@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from leadscore.language import Forms, Language, choose, length, number, percent
+from leadscore.language import Forms, Language, choose, length, number, percent, typeset
 from leadscore.timeline import DAY, HOUR, MINUTE
 
 Unit = Literal["count", "days", "share", "amount", "flag", "warmth", "ratio"]
@@ -81,7 +81,7 @@ class Feature:
 
     def say(self, value: float, language: Language) -> str:
         """Say the value of one lead in a sentence."""
-        return _REPEATED.sub(r"\1", self._said(value, language))
+        return typeset(_REPEATED.sub(r"\1", self._said(value, language)), language)
 
     def say_beside(self, value: float, usual: float, language: Language) -> str:
         """Say the value of one lead, then what is usual: of a flag its share among the leads, else the median.
@@ -91,7 +91,7 @@ class Feature:
         own = self.say(value, language)
         if math.isnan(value):
             return own
-        return _BESIDE[language].format(own=own, usual=self._usually(value, usual, language))
+        return typeset(_BESIDE[language].format(own=own, usual=self._usually(value, usual, language)), language)
 
     def _usually(self, value: float, usual: float, language: Language) -> str:
         if self.unit == "flag":

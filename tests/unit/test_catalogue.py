@@ -109,6 +109,7 @@ def test_sentences(name, value, english, french):
     [
         ("count_call_7d", 3, 0, "3 calls in the last 7 days; usually none", "3 appels en 7 jours ; d'habitude aucun"),
         ("count_call_7d", 1, 2, "1 call in the last 7 days; usually 2", "1 appel en 7 jours ; d'habitude 2"),
+        ("count_call_7d", 2, 2, "2 calls in the last 7 days", "2 appels en 7 jours"),
         ("count_call_7d", 0, 1, "no calls in the last 7 days; usually 1", "aucun appel en 7 jours ; d'habitude 1"),
         (
             "count_mail_7d", 2, 0,

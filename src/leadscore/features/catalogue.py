@@ -30,7 +30,6 @@ _USUALLY = {"en": "usually {usual}", "fr": "d'habitude {usual}"}
 _USUALLY_SO = {"en": "usually: {usual}", "fr": "d'habitude : {usual}"}
 _USUALLY_NONE = {"en": "usually none", "fr": "d'habitude 0"}
 _AS_FOR = {"en": "like {usual} of the leads", "fr": "comme {usual} des leads"}
-_AS_USUAL = {"en": "as usual", "fr": "comme d'habitude"}
 _BESIDE = {"en": "{own}; {usual}", "fr": "{own} ; {usual}"}
 
 
@@ -86,10 +85,11 @@ class Feature:
     def say_beside(self, value: float, usual: float, language: Language) -> str:
         """Say the value of one lead, then what is usual: of a flag its share among the leads, else the median.
 
-        The usual value of what most leads do not have is missing (NaN). A lead that lacks it is not compared.
+        The usual value of what most leads do not have is missing (NaN). A lead that lacks it is not compared, nor one
+        whose value reads as the usual one: a reason that says so takes itself back.
         """
         own = self.say(value, language)
-        if math.isnan(value):
+        if math.isnan(value) or (self.unit != "flag" and self._said(value, language) == self._said(usual, language)):
             return own
         return typeset(_BESIDE[language].format(own=own, usual=self._usually(value, usual, language)), language)
 
@@ -100,8 +100,6 @@ class Feature:
             told = {"en": "fewer than ", "fr": "moins de "}[language] + percent(_FEW, language) if few else ""
             return _AS_FOR[language].format(usual=told or percent(round(share, 2), language))
         said = self._said(usual, language)
-        if said == self._said(value, language):
-            return _AS_USUAL[language]
         again = _REPEATED.search(said)
         if again:
             return _USUALLY[language].format(usual=again[1])

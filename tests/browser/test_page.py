@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
@@ -76,6 +77,26 @@ def test_search_and_filters_narrow_the_list_and_clearing_them_brings_it_back(ope
         page.fill("#search", "nobody of this name")
         assert found(page) == 0
         assert page.locator("#leads").get_by_text("Nothing matches").is_visible()
+
+
+def test_the_search_finds_what_the_second_and_the_third_reason_say(opened, folder):
+    content = made_up()
+    third = ["calls answered: 1; usually 0" if place in {7, 52} else None for place in range(content.scores.num_rows)]
+    place = content.scores.schema.get_field_index("reason_3_text")
+    content = replace(content, scores=content.scores.set_column(place, "reason_3_text", pa.array(third)))
+    with opened(written(folder / "third.html", content)) as page:
+        page.fill("#search", "industry finance")
+        assert found(page) == content.scores.num_rows
+        page.fill("#search", "industry answered")
+        assert page.locator("#leads button.lead").all_inner_texts() == ["lead 7", HOSTILE[2]]
+
+
+@pytest.mark.parametrize(("screen", "script"), [("light", True), ("phone", True), ("phone", False)])
+def test_the_list_tells_whether_a_reason_speaks_for_a_lead_or_against_it(opened, english, screen, script):
+    with opened(english, screen, java_script_enabled=script) as page:
+        cells = page.locator({"light": "#leads td.why", "phone": "#leads td.who .under.because"}[screen])
+        told = [" ".join(text.split()) for text in cells.all_inner_texts()]
+    assert [text.partition(" pages")[0] for text in told] == ["+ speaks for."] * 40 + ["− speaks against."] * 10
 
 
 def test_columns_sort_by_mouse_and_by_keyboard(opened, english):

@@ -131,5 +131,6 @@ def words(content: Content, teller: Teller) -> Mapping[str, Any]:
         "moves": {code: teller.say(f"move_{code}") for code in MOVES},
         "panels": teller.say("panels_first", len(content.panels)),
         "nameless": teller.say("nameless"),
-        "say": {name: teller.say(f"js_{name}") for name in _SCRIPT},
+        "say": {name: teller.say(f"js_{name}") for name in _SCRIPT}
+        | {"told_chance": teller.say("told_chance", chance="{chance}", span=teller.span(content.ranked_by))},
     }

@@ -51,6 +51,7 @@ const lead = (place, id, under = '') => `<button type="button" class="lead" data
 const order = (before, now) => `${before ?? '–'} → ${now ?? '–'}`;
 
 let rows, list;
+const reasons = [1, 2, 3];
 
 // DataTables reads what is shown and what is searched as HTML, so both are escaped; what is sorted stays as it is.
 function column(name, kind, get, show = escaped, find = get, more = {}) {
@@ -65,10 +66,23 @@ const coded = (name, kind, show) =>
   column(name, kind, place => words.codes[name][rows[name][place]], show, undefined, {type: 'string-utf8'});
 const counted = (name, kind, get, show) => column(name, kind, get, show, undefined, {searchable: false, type: 'num'});
 
+const side = sign => sign < 0 ? 'against' : 'for';
+
+function reason(place, most = Infinity) {
+  const sentence = rows.text_1[place], way = side(rows.sign_1[place]);
+  if (!sentence) return '';
+  const sign = `<span class="sign ${way}" aria-hidden="true">${way === 'for' ? '+' : '−'}</span><span class="spoken">${escaped(say(way))}.</span>`;
+  return `${sign} ${escaped(cut(sentence, most))}`;
+}
+
 function under(place) {
-  const lines = [...words.shown.map((_, number) => rows[`shown_${number}`][place]), rows.text_1[place]];
-  const action = `<span class="under todo">${escaped(words.codes.action[rows.action[place]])}</span>`;
-  return action + lines.filter(Boolean).map(line => `<span class="under">${escaped(cut(line, 120))}</span>`).join('');
+  const line = (kind, html) => html ? `<span class="under ${kind}">${html}</span>` : '';
+  return [
+    line('todo', escaped(words.codes.action[rows.action[place]])),
+    line('likely', escaped(say('told_chance', {chance: chance(rows[`p_${words.ranked}`][place])}))),
+    ...words.shown.map((_, number) => line('', rows[`shown_${number}`][place] && escaped(cut(rows[`shown_${number}`][place], 120)))),
+    line('because', reason(place, 120)),
+  ].join('');
 }
 
 const text = (name, kind) => column(name, kind, place => rows[name][place] ?? '');
@@ -90,7 +104,8 @@ function columns() {
     coded('trend', 'medium', (value, place) => `<span aria-hidden="true">${arrows[rows.trend[place]] ?? ''}</span>\u00a0${escaped(value)}`),
     coded('known', 'roomy', escaped),
     coded('action', 'small', escaped),
-    text('text_1', 'medium why'),
+    column('why', 'medium why', place => rows.text_1[place] ?? '', (_, place) => reason(place),
+      place => reasons.map(number => rows[`text_${number}`][place] ?? '').join(' ')),
   ];
 }
 
@@ -221,7 +236,7 @@ function bar(weight, most) {
   strength.style.width = `${50 * Math.abs(weight) / most}%`;
   balance.setAttribute('aria-hidden', 'true');
   balance.append(strength);
-  cell.append(balance, element('span', say(weight < 0 ? 'against' : 'for'), 'spoken'));
+  cell.append(balance, element('span', say(side(weight)), 'spoken'));
   return cell;
 }
 
@@ -257,11 +272,11 @@ function account(place, panel) {
 function brief(place) {
   const half = element('div'), made = element('table', undefined, 'reasons');
   half.append(element('h3', say('why')));
-  const told = [1, 2, 3].map(number => [rows[`text_${number}`][place], rows[`sign_${number}`][place]]).filter(([sentence]) => sentence);
+  const told = reasons.map(number => [rows[`text_${number}`][place], rows[`sign_${number}`][place]]).filter(([sentence]) => sentence);
   if (!told.length) return half.append(element('p', say('no_reason'))), half;
   head(made, [say('reason'), say('effect')]);
   const body = made.createTBody();
-  for (const [sentence, sign] of told) row(body, [element('td', sentence), element('td', say(sign < 0 ? 'against' : 'for'))]);
+  for (const [sentence, sign] of told) row(body, [element('td', sentence), element('td', say(side(sign)))]);
   half.append(made, element('p', say('row_reasons', {panels: words.panels}), 'quiet'));
   return half;
 }
@@ -279,7 +294,7 @@ function readiness(place) {
   return [half, specs => draw(chart, specs.curve, {points: curve, bounds: low === null ? [] : [{days: span.days, low, high}]})];
 }
 
-const side = code => say({inbound: 'inbound', outbound: 'outbound'}[code] ?? 'unsaid');
+const whose = code => say({inbound: 'inbound', outbound: 'outbound'}[code] ?? 'unsaid');
 
 function happened(panel) {
   const part = element('div');
@@ -300,7 +315,7 @@ function touches(panel) {
   head(made, [say('when'), say('what'), say('side'), say('learned')]);
   const body = made.createTBody();
   for (const [at, label, from, learned] of panel.touches.toReversed()) {
-    row(body, [element('td', moment.format(at)), element('td', label), element('td', side(from)), element('td', learned === null ? say('at_once') : moment.format(learned))]);
+    row(body, [element('td', moment.format(at)), element('td', label), element('td', whose(from)), element('td', learned === null ? say('at_once') : moment.format(learned))]);
   }
   details.append(element('summary', say('touches')), made);
   return details;
@@ -308,7 +323,7 @@ function touches(panel) {
 
 function timeline(chart, spec, panel) {
   const marks = panel.touches.map(([at, label, from, learned]) => ({
-    at, label, learned, side: side(from), said: `${label}, ${moment.format(at)}${learned === null ? '' : ` (${say('learned').toLowerCase()}: ${moment.format(learned)})`}`}));
+    at, label, learned, side: whose(from), said: `${label}, ${moment.format(at)}${learned === null ? '' : ` (${say('learned').toLowerCase()}: ${moment.format(learned)})`}`}));
   const warmth = panel.warmth.map(([at, temperature]) => ({at, temperature}));
   const late = marks.filter(mark => mark.learned !== null), [shaded, {layer: [lines, symbols]}] = spec.layer;
   const present = {values: [...new Set(marks.map(mark => mark.side))]}, {shape, color} = symbols.encoding;

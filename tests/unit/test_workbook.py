@@ -219,7 +219,8 @@ def test_past_lists_are_told_in_the_sentences_of_the_page(whole):
     teller = Teller("workbook", content.language, content.time_zone)
     assert told[2] == worth(content.quality, teller)
     assert told[3] == f"{kept(content.quality, teller)} {basis(content.quality, teller)}"
-    assert any("; ".join(expected(content, teller)) in line for line in told)
+    assert any(" ".join(expected(content, teller)) in line for line in told)
+    assert " ".join(expected(content, teller)) in book.worksheets[0]["A2"].value
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,16 @@ def kept(quality: Quality, teller: Teller) -> str:
     )
 
 
+def promise(content: Content, teller: Teller) -> str:
+    """Say how many conversions grade A promises: of as many as past lists kept, to as many as this one promises."""
+    told = next((line.promised for line in content.grades if line.grade == "A"), 0.0)
+    rate = at_past_rate(content)
+    if rate is None:
+        return teller.number(told, 1)
+    low, high = sorted((rate, told))
+    return teller.say("from_to", low=teller.number(low, 1), high=teller.number(high, 1))
+
+
 def expected(content: Content, teller: Teller) -> Iterator[str]:
     """Say what became of what past lists promised of grade A, and what that would make of today's promise."""
     lists = content.past_lists
@@ -65,7 +75,8 @@ def expected(content: Content, teller: Teller) -> Iterator[str]:
     )
     rate = at_past_rate(content)
     if rate is not None:
-        yield teller.say("expected_rate", count=_conversions(rate, teller))
+        now = next(line.promised for line in content.grades if line.grade == "A")
+        yield teller.say("expected_rate", count=teller.number(rate, 1), promised=teller.number(now, 1))
 
 
 def at_past_rate(content: Content) -> float | None:
@@ -75,7 +86,7 @@ def at_past_rate(content: Content) -> float | None:
     """
     line = next((line for line in content.grades if line.grade == "A"), None)
     promised, came = _sums(content)
-    if line is None or not came or not line.judged.leads:
+    if line is None or not line.leads or not came or not line.judged.leads:
         return None
     low, high = line.between
     too_much = line.judged.promised > high and promised > came

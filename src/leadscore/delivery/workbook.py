@@ -21,7 +21,7 @@ from xlsxwriter import Workbook  # type: ignore[import-untyped] # it has hints, 
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
 from leadscore.delivery.content import Change, Content, Quality, Tally
-from leadscore.delivery.sentences import basis, changed, expected, kept, listed, worth
+from leadscore.delivery.sentences import basis, changed, expected, kept, listed, promise, worth
 from leadscore.delivery.teller import Teller
 from leadscore.language import percent
 from leadscore.scoring.grade import TREND_STEP
@@ -211,7 +211,14 @@ def _write_list(book: _Book, columns: Sequence[_Column]) -> None:
 def _summary(book: _Book) -> str:
     content = book.content
     worked, until = book.leads(content.capacity), book.minute(content.expires_at)
-    return book.say("summary", len(content.scores), worked=worked, until=until)
+    told = book.say("summary", len(content.scores), worked=worked, until=until)
+    return f"{told} {_expected(book)}" if content.past_lists and len(content.scores) else told
+
+
+def _expected(book: _Book) -> str:
+    """Say what to expect of grade A, and what past lists kept of it."""
+    told = " ".join(expected(book.content, book))
+    return book.say("expected", count=promise(book.content, book), span=book.within, told=told)
 
 
 def _notices(book: _Book) -> list[str]:
@@ -393,7 +400,7 @@ def _write_grades(book: _Book, sheet: Any, row: int) -> int:
         if any(told.leads for told in past):
             columns += _past_columns(book, past, f"of_{kind}")
     text = say("grades_text" if len(columns) > 5 else "grades_no_past", span=book.within)  # noqa: PLR2004 - those above
-    expects = [f"A: {'; '.join(expected(book.content, book))}."] if book.content.past_lists else []
+    expects = [_expected(book)] if book.content.past_lists else []
     _, end = _write_part(book, sheet, row, "grades", " ".join([text, *expects]), columns)
     return end
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore.delivery.content import Bin, Content, GradeLine, PastList, Quality, Tenth, Told
-from leadscore.delivery.sentences import basis, changed, expected, kept, listed, worth
+from leadscore.delivery.content import Bin, Content, GradeLine, PastList, Quality, Tally, Tenth
+from leadscore.delivery.sentences import basis, changed, expected, kept, listed, promise, worth
 from leadscore.delivery.teller import Teller
 from leadscore.timeline import DAY
 
@@ -115,7 +115,7 @@ def _facts(content: Content, teller: Teller) -> Iterator[Fact]:
         if line.grade == "A":
             within = teller.say("fact_promised_more", round(line.promised, 1), span=teller.span(content.ranked_by))
             more = [within, *expected(content, teller)]
-            yield Fact(teller.say("fact_promised"), teller.number(line.promised, 1), more)
+            yield Fact(teller.say("fact_promised"), promise(content, teller), more)
     yield Fact(teller.say("fact_valid"), teller.day(content.expires_at), [teller.say("fact_valid_more")])
     age = max(0, content.as_of - content.trained_as_of) // DAY
     trained = teller.say("fact_model_more", day=teller.day(content.trained_as_of))
@@ -157,7 +157,7 @@ def _grade(line: GradeLine, teller: Teller) -> Sequence[str]:
     )
 
 
-def _past(past: Told, teller: Teller) -> Sequence[str]:
+def _past(past: Tally, teller: Teller) -> Sequence[str]:
     rate = past.converted / past.leads if past.leads else None
     return (
         teller.number(past.leads),
@@ -168,7 +168,7 @@ def _past(past: Told, teller: Teller) -> Sequence[str]:
 
 
 def _past_list(one: PastList, teller: Teller) -> Sequence[str]:
-    return listed(one, teller), *_past(one.told, teller)
+    return listed(one, teller), *_past(one.tally, teller)
 
 
 def _unknown(content: Content, teller: Teller) -> Iterator[str]:

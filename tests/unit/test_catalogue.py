@@ -180,6 +180,19 @@ def test_the_most_frequent_kinds_get_columns_ties_in_alphabetical_order():
     assert _settled(drawn, features={"top_kinds": 2}).kinds == ("a", "c")
 
 
+def test_kinds_that_are_mostly_ours_are_known_as_pushed():
+    drawn = """
+        lead_id | occurred_at | kind | direction
+        ada     | 1           | call | outbound
+        ada     | 2           | call | outbound
+        bob     | 3           | call | inbound
+        ada     | 1           | chat | outbound
+        bob     | 2           | chat | _
+        bob     | 3           | mail | inbound
+    """
+    assert _settled(drawn).pushed == ("call",)
+
+
 def test_who_objected_teaches_no_words():
     leads, history = bucket(
         "lead_id | created_at | attributes\nada | 0 | country=FR\nbob | 1 | country=DE",

@@ -153,27 +153,35 @@ WHY = """
     cold   | B     | B9:50 | =     | x    | 0     | 0    | 0
     new    | B     | _     | ?     | _    | 4     | 0    | 0
 """
-RECENT, OLDER = "interactions since 8 January 2024", "older interactions learned of only since 8 January 2024"
+RECENT, OLDER = (
+    "interactions other than ours since 8 January 2024",
+    "older interactions learned of only since 8 January 2024",
+)
 
 
 def test_why_says_what_moved_it_that_way_and_what_came_or_was_learned_late():
     assert {change.lead_id: change.why for change in changes(WHY)} == {
         "rose": f"counts more than before: {MOVED} (2 {RECENT})",
-        "lucky": "nothing new since 8 January 2024; others fell behind it",
+        "lucky": f"no {RECENT}; others fell behind it",
         # What the model holds against a lead that rose, or for one that fell, is not why.
         "lagged": "1 older interaction learned of only since 8 January 2024; others fell behind it",
-        "passed": f"1 interaction since 8 January 2024, and 3 {OLDER}; others moved past it",
-        "cooled": f"counts less than before: {MOVED} (nothing new since 8 January 2024)",
-        "cold": "nothing new since 8 January 2024",
+        "passed": f"1 interaction other than ours since 8 January 2024, and 3 {OLDER}; others moved past it",
+        "cooled": f"counts less than before: {MOVED} (no {RECENT})",
+        "cold": f"no {RECENT}",
         "new": "was not on the list of 8 January 2024",
     }
     french = {change.lead_id: change.why for change in changes(WHY, language="fr")}
-    assert french["rose"] == f"pèse plus qu'avant\u00a0: {MOVED} (2 interactions depuis le 8 janvier 2024)"
-    assert french["passed"] == (
-        "1 interaction depuis le 8 janvier 2024 et 3 interactions plus anciennes apprises seulement depuis le "
-        "8 janvier 2024 ; d'autres leads l'ont dépassé"
+    assert (
+        french["rose"]
+        == f"pèse plus qu'avant\u00a0: {MOVED} (2 interactions hormis les nôtres depuis le 8 janvier 2024)"
     )
-    assert french["lucky"] == "rien de nouveau depuis le 8 janvier 2024 ; d'autres leads sont passés derrière lui"
+    assert french["passed"] == (
+        "1 interaction hormis les nôtres depuis le 8 janvier 2024 et 3 interactions plus anciennes apprises seulement "
+        "depuis le 8 janvier 2024\u202f; d'autres leads l'ont dépassé"
+    )
+    assert french["lucky"] == (
+        "aucune interaction hormis les nôtres depuis le 8 janvier 2024\u202f; d'autres leads sont passés derrière lui"
+    )
     assert french["new"] == "n'était pas sur la liste du 8 janvier 2024"
 
 

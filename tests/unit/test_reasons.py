@@ -129,14 +129,14 @@ FEATURES = {feature.name: place for place, feature in enumerate(catalogue(TOLD))
 FACTS = {fact.name: place for place, fact in enumerate(plain.catalogue(TOLD))}
 
 
-def tell(added, values, facts=(), usual=(), usual_facts=None, language="en"):
+def tell(added, values, facts=(), usual=(), usual_facts=None, language="en", words=TOLD):
     """The reasons of a lead, of which are given weights and values by feature, and plain facts; else all is 0."""
 
     def filled(names, given):
         return np.array([float(dict(given).get(name, 0)) for name in names])
 
     known = np.zeros(0) if usual_facts is None else filled(FACTS, usual_facts)
-    bundle = SimpleNamespace(features=catalogue(TOLD), vocabulary=TOLD, usual=Usual(filled(FEATURES, usual), known))
+    bundle = SimpleNamespace(features=catalogue(words), vocabulary=words, usual=Usual(filled(FEATURES, usual), known))
     speaker = Speaker(bundle, language)
     by_feature = filled(FEATURES, added)[speaker._order][None]
     by_concept = np.add.reduceat(by_feature, speaker._begins[:-1], axis=1)
@@ -178,9 +178,9 @@ HOT = {"temperature": 1}, {"temperature": 6.8}
 
 
 def test_a_temperature_is_told_as_the_count_of_all_with_the_kind_among_them_that_adds_most():
-    def told(usual=None, language="en", **counts):
+    def told(usual=None, language="en", words=TOLD, **counts):
         facts = {f"{name}_7d": count for name, count in counts.items()}
-        return say("infusion.temperature", *HOT, facts, (), {"touches_7d": 1, **(usual or {})}, language)
+        return say("infusion.temperature", *HOT, facts, (), {"touches_7d": 1, **(usual or {})}, language, words)
 
     # A mail warms half as much as a call, any other kind not at all.
     many = {"touches": 12, "count_other": 7}
@@ -190,6 +190,10 @@ def test_a_temperature_is_told_as_the_count_of_all_with_the_kind_among_them_that
     assert told(**many, count_call=1, count_mail=4, language="fr") == (
         "12 interactions en 7 jours (dont mail\xa0: 4 fois)\u202f; d'habitude 1"
     )
+    # What we push is not the lead's own.
+    ours = replace(TOLD, pushed=("call",))
+    assert "(including mail: 3 times)" in told(**many, words=ours, count_call=2, count_mail=3)
+    assert told(**many, words=ours, count_call=5) == "12 interactions in the last 7 days; usually 1"
     assert told(touches=7, count_other=7) == "7 interactions in the last 7 days; usually 1"
     # Where they are all of one kind, that kind is told; but not as if more of it were less than usual.
     assert told(touches=3, count_call=3) == "call: 3 times in the last 7 days; usually never"

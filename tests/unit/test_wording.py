@@ -60,11 +60,14 @@ def test_a_count_chooses_the_form_and_is_written_as_the_language_does():
         for language in LANGUAGES
     }
     assert said == {
-        "en": ["nothing new since x", "1 interaction since x", "1,234 interactions since x"],
-        "fr": [
-            "rien de nouveau depuis le x", "1 interaction depuis le x", "1\u202f234 interactions depuis le x",
+        "en": [
+            f"{count} other than ours since x" for count in ("no interactions", "1 interaction", "1,234 interactions")
         ],
-    }  # fmt: skip
+        "fr": [
+            f"{count} hormis les nôtres depuis le x"
+            for count in ("aucune interaction", "1 interaction", "1\u202f234 interactions")
+        ],
+    }
     assert [Wording("common", language).say("leads", 0) for language in LANGUAGES] == ["0 leads", "0 lead"]
     # What a value holds is text, whatever it looks like; words common to all places are every place's.
     assert Wording("crm", "en").say("speaks_for", reason="{n} {x}") == "For: {n} {x}"

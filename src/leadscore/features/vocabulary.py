@@ -14,7 +14,7 @@ import numpy.typing as npt
 from leadscore.config import Config
 from leadscore.config.shape import Forms as Plural
 from leadscore.features.catalogue import ALL, Sayings, Words, literal, span
-from leadscore.history import NEITHER, NEVER, Coded, History, Leads
+from leadscore.history import NEITHER, NEVER, OUTBOUND, Coded, History, Leads
 from leadscore.language import Forms, Language, choose
 from leadscore.language import number as in_words
 from leadscore.timeline import DAY
@@ -47,13 +47,15 @@ _MIN_CATEGORY = 20  # versions of leads; a rarer category teaches its leads by h
 class Census:
     """How often which word was met, and when the first lead was created; the censuses of two buckets add up.
 
-    `families` holds what a family counted for itself, by its name (see `features.matrix.Freezes`).
+    `pushed` counts, of the kinds, what we did; `families` holds what a family counted for itself, by its name (see
+    `features.matrix.Freezes`).
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
     categories: Mapping[str, Counter[str]] = field(default_factory=dict)
     present: Counter[str] = field(default_factory=Counter)
     first: int = NEVER
+    pushed: Counter[str] = field(default_factory=Counter)
     families: Mapping[str, Counter[Any]] = field(default_factory=dict)
 
     def __add__(self, other: Census) -> Census:
@@ -62,6 +64,7 @@ class Census:
             categories=_added(self.categories, other.categories),
             present=self.present + other.present,
             first=min(self.first, other.first),
+            pushed=self.pushed + other.pushed,
             families=_added(self.families, other.families),
         )
 
@@ -76,6 +79,7 @@ class Vocabulary:
 
     Attributes:
         kinds: Kinds with columns of their own; all others count as `other`.
+        pushed: Those of them that are mostly our own pushes.
         labels: Per kind and language, how people call it: a text, or its forms of `one`, `other` and maybe `zero`.
         attributes: How people call attributes and their words: per attribute `label` and `words`, by language.
         channels: How people call channels, by language.
@@ -106,6 +110,7 @@ class Vocabulary:
     frozen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pushed: tuple[str, ...] = ()
 
     def label(self, kind: str, language: Language) -> str:
         """Return how people call a kind, ready to stand in a sentence."""
@@ -168,7 +173,7 @@ class Vocabulary:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Vocabulary:
         """Rebuild a vocabulary from its JSON."""
-        lists = ("kinds", "numbers", "columns", "families")
+        lists = ("kinds", "numbers", "columns", "families", "pushed")
         categories = {name: tuple(words) for name, words in saved["categories"].items()}
         return cls(**{**saved, **{name: tuple(saved[name]) for name in lists}, "categories": categories})
 
@@ -226,7 +231,8 @@ def take_census(leads: Leads, history: History) -> Census:
         }
     )
     first = int(leads.created_at.min(initial=NEVER))
-    return Census(tally(history.kind, rows), _categories(leads), +present, first)
+    pushed = tally(history.kind, rows & (history.direction == OUTBOUND))
+    return Census(tally(history.kind, rows), _categories(leads), +present, first, pushed)
 
 
 def _given(leads: Leads, column: Iterable[str | None]) -> int:
@@ -246,9 +252,11 @@ def settle(census: Census, config: Config) -> Vocabulary:
     """Freeze the words that get columns of their own."""
     numbers = tuple(name for name in sorted(census.categories) if _is_number(census.categories[name]))
     settings = config.features
+    # A kind that is itself called "other" goes with all those without a column.
+    kinds = _top(Counter({kind: n for kind, n in census.kinds.items() if kind != OTHER}), settings.top_kinds, 1)
     return Vocabulary(
-        # A kind that is itself called "other" goes with all those without a column.
-        kinds=_top(Counter({kind: n for kind, n in census.kinds.items() if kind != OTHER}), settings.top_kinds, 1),
+        kinds=kinds,
+        pushed=tuple(kind for kind in kinds if 2 * census.pushed[kind] > census.kinds[kind]),
         labels={
             kind: {str(language): _plain(text) for language, text in given.label.items()}
             for kind, given in sorted(config.kinds.items())

@@ -111,9 +111,10 @@ class Speaker:
 
     @cached_property
     def _degrees(self) -> Floats:
-        """What a touch of each kind adds to the temperature."""
-        weights, kinds = Scale.of(self.bundle.vocabulary).weights, plain.kinds(self.bundle.vocabulary)
-        return np.array([weights[kind] for kind in kinds], dtype=np.float64)
+        """What a touch of each kind adds to the temperature; nothing of the kinds we push, which are not the lead's."""
+        vocabulary = self.bundle.vocabulary
+        weights = {**Scale.of(vocabulary).weights, **dict.fromkeys(vocabulary.pushed, 0.0)}
+        return np.array([weights[kind] for kind in plain.kinds(vocabulary)], dtype=np.float64)
 
     def weigh(self, matrix: Matrix, horizon: int) -> Weights:
         """Split the margins of snapshots into what each concept adds (see `explain.explain`)."""
@@ -208,7 +209,7 @@ class Speaker:
                     yield self._said(fact, count, usual)
 
     def _in_detail(self, place: int, fact: Feature, facts: Matrix) -> str:
-        """Say how many interactions there were, and how many of the kind that warms most among them."""
+        """Say how many interactions there were, and how many of the lead's own that warm most among them."""
         apart = len(self.bundle.vocabulary.windows)
         own = range(place % apart, len(self._degrees) * apart, apart)  # of each kind the count in the same window
         counts = facts[own]

@@ -256,6 +256,7 @@ def test_each_column_is_explained_and_what_the_list_rests_on_is_told(whole):
     everything = " ".join(told.values())
     for fact in (content.model, content.slot, content.time_zone, words.say("leads", 2685), words.say("leads", 140)):
         assert fact in everything
+    assert words.say("word_temperature") in told
     assert all(words.say(f"action_{code}") in told for code in ("call", "nurture", "rest", "explore", "none"))
 
 

@@ -35,6 +35,8 @@ _CODES = {
     "trend": ("improving", "steady", "declining", "not_enough_info"),
     "action": ("call", "nurture", "rest", "explore", "none"),
 }
+_WORDS = ("interaction", "usual", "temperature", "layer", "colleagues")
+"""What reasons speak of."""
 _SIGNS = {1: "+", -1: "−"}
 
 _LONGEST = 32_767  # UTF-16 units a cell holds
@@ -507,6 +509,7 @@ def _write_reading(book: _Book, columns: Sequence[_Column]) -> None:
 def _reading(book: _Book, columns: Sequence[_Column]) -> dict[str, list[_Line]]:
     return {
         "columns": [line for column in columns for line in _about(book, column)],
+        "words": [(book.say(f"word_{word}"), book.say(f"about_word_{word}"), "bold") for word in _WORDS],
         "limits": _limits(book),
         "left_out": _left_out(book),
         "facts": _facts(book),

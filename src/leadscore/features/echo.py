@@ -30,7 +30,7 @@ _SHIFTS = (1, 2)  # in lengths of w: the nearest that no uptake can reach
 _OURS = "campaign"
 _SENDERS = {
     "third_party": {"en": "messages from third parties", "fr": "messages de tiers"},
-    _OURS: {"en": "our campaigns", "fr": "messages de nos campagnes"},
+    _OURS: {"en": "our campaign messages", "fr": "messages de nos campagnes"},
 }
 
 

@@ -326,6 +326,7 @@ def test_no_code_is_left_untranslated_and_nothing_is_said_in_the_other_language(
     data = {visible(text or "") for text in scores["lead_id"] + scores["account_id"] + scores["grade"]}
     data |= {visible(name or "") for name in contents["en"].shown["name"]} | {"name", "demo", "gone lead", "+", "−"}
     alike = {
+        "Interaction",
         "Lead",
         "Leads",
         "Score",

@@ -234,6 +234,15 @@ def test_no_two_reasons_of_a_lead_say_the_same():
         assert len({reason.text for reason in reasons}) == len(reasons)
 
 
+def test_what_another_reason_of_the_row_tells_is_no_detail_of_a_count():
+    values, facts = {"temperature": 6.8, "warmth_call_2d": 2}, {"touches_7d": 9, "count_call_7d": 3, "count_mail_7d": 1}
+    for rank in (0.5, 2):  # whichever comes first
+        told = tell({"temperature": 1, "warmth_call_2d": rank}, values, facts, (), {"touches_7d": 1})
+        assert {reason.text for reason in told} == {
+            "9 interactions in the last 7 days; usually 1", "call: 3 times in the last 7 days; usually never",
+        }  # fmt: skip
+
+
 def test_a_lead_with_a_category_is_told_its_own_however_little_it_weighs():
     usual = {"profile_country=DE": 0.25, "profile_country=FR": 0.6}
     pulls = {"profile_country=DE": 1.0, "profile_country=FR": 0.01}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,8 @@ from leadscore.model.bundle import Bundle
 from leadscore.model.explain import explain
 
 Places = npt.NDArray[np.int64]
+
+_TOGETHER = 3  # reasons that are read in one row
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +134,15 @@ class Speaker:
             facts: The plain facts of the same snapshots.
             number: How many reasons at most.
         """
-        chosen = weights.strongest(number)
+        chosen = weights.strongest(max(number, _TOGETHER))  # a reason reads the same however many are asked for
         columns = np.zeros_like(chosen)
         for concept in np.unique(chosen[chosen >= 0]).tolist():
             rows, ranks = np.nonzero(chosen == concept)
             signs = np.where(weights.by_concept[rows, concept] >= 0, 1.0, -1.0)
             columns[rows, ranks] = self._speaking(concept, weights, rows, matrix, signs)
         added = np.take_along_axis(weights.by_concept, chosen, axis=1)
-        return [self._told(*row) for row in zip(chosen, columns, added, matrix, facts, strict=True)]
+        leads = zip(chosen, columns, added, matrix, facts, strict=True)
+        return [self._told(*lead)[:number] for lead in leads]
 
     def say(self, concepts: Places, weights: Weights, matrix: Matrix, facts: Matrix, signs: Floats) -> list[str]:
         """Say one concept of each snapshot, by the feature that says most in a direction (1 or -1)."""
@@ -155,13 +158,15 @@ class Speaker:
         """Say the concepts of a snapshot, strongest first, none in the words of a stronger one."""
         reasons: list[Reason] = []
         said: set[str] = set()
-        for concept, column, weight in zip(chosen.tolist(), columns.tolist(), added.tolist(), strict=True):
-            if concept >= 0:
-                ways = self._ways(concept, column, matrix, facts)
-                first = next(ways)
-                text = first if first not in said else next((way for way in ways if way not in said), first)
-                reasons.append(Reason(self.concepts[concept], text, weight))
-                said.add(text)
+        number = int((chosen >= 0).sum())
+        spoken = columns[:number].tolist()
+        told = {self.bundle.features[column].kind for column in spoken[:_TOGETHER]}
+        for concept, column, weight in zip(chosen.tolist(), spoken, added.tolist(), strict=False):
+            ways = self._ways(concept, column, matrix, facts, told)
+            first = next(ways)
+            text = first if first not in said else next((way for way in ways if way not in said), first)
+            reasons.append(Reason(self.concepts[concept], text, weight))
+            said.add(text)
         return reasons
 
     def _speaking(self, concept: int, weights: Weights, rows: Places, matrix: Matrix, signs: Floats) -> Places:
@@ -183,12 +188,17 @@ class Speaker:
         same = np.sign(matrix[:, voice] - usual[voice]) == np.sign(matrix[rows, best] - usual[best])
         return np.where(same, voice, best)
 
-    def _ways(self, concept: int, column: int, matrix: Matrix, facts: Matrix) -> Iterator[str]:
-        """Say a concept, the best way first: counts that tell the same, the value, its other values."""
+    def _ways(
+        self, concept: int, column: int, matrix: Matrix, facts: Matrix, told: Container[str] = ()
+    ) -> Iterator[str]:
+        """Say a concept, the best way first: counts that tell the same, the value, its other values.
+
+        Kinds that other reasons tell of are no detail of a count of all: `told`.
+        """
         feature, value, usual = self.bundle.features[column], float(matrix[column]), self._usual[column]
         way = _sign(value - usual)
         if not math.isnan(value - usual):
-            yield from self._counted(feature, -way if feature.falls else way, facts)
+            yield from self._counted(feature, -way if feature.falls else way, facts, told)
         yield self._said(feature, value, usual)
         others = self._order[self._begins[concept] : self._begins[concept + 1]].tolist()
         for other in sorted(others, key=lambda other: self._way(other, matrix) != way):
@@ -198,17 +208,17 @@ class Speaker:
         """Return whether a value is more than usual (1), less (-1), or neither."""
         return _sign(float(matrix[column]) - self._usual[column])
 
-    def _counted(self, feature: Feature, way: int, facts: Matrix) -> Iterator[str]:
+    def _counted(self, feature: Feature, way: int, facts: Matrix, told: Container[str]) -> Iterator[str]:
         """Say the counts that stand on the same side of the usual as a value does, of the shortest window first."""
         for place, fact in self._facts.get((feature.kind, feature.channel), ()):
             count, usual = float(facts[place]), self._usual_facts[place]
             if _sign(count - usual) == way:
                 if way > 0 and (fact.kind, fact.channel) == (ALL, ""):
-                    yield self._in_detail(place, fact, facts)
+                    yield self._in_detail(place, fact, facts, told)
                 else:
                     yield self._said(fact, count, usual)
 
-    def _in_detail(self, place: int, fact: Feature, facts: Matrix) -> str:
+    def _in_detail(self, place: int, fact: Feature, facts: Matrix, told: Container[str]) -> str:
         """Say how many interactions there were, and how many of the lead's own that warm most among them."""
         apart = len(self.bundle.vocabulary.windows)
         own = range(place % apart, len(self._degrees) * apart, apart)  # of each kind the count in the same window
@@ -217,7 +227,7 @@ class Speaker:
         number = int(counts[most])
         if number == facts[place] and number > self._usual_facts[own[most]]:
             place, fact = own[most], self._all_facts[own[most]]
-        elif self._degrees[most] and 0 < number < facts[place]:
+        elif self._degrees[most] and 0 < number < facts[place] and self._all_facts[own[most]].kind not in told:
             fact = self._including(place, most, number)
         return self._said(fact, float(facts[place]), self._usual_facts[place])
 

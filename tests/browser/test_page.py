@@ -177,6 +177,18 @@ def test_what_changed_opens_panels_and_is_filtered(opened, english):
         page.wait_for_selector("#panel[data-drawn=yes]")
 
 
+def test_the_words_unfold_and_tell_what_each_value_means(opened, english):
+    with opened(english) as page:
+        page.click("nav a[href='#words']")
+        meaning = page.locator("dl.words > div").filter(has_text="too soon to say")
+        assert not meaning.is_visible()
+        page.click("#words summary")
+        assert meaning.locator("dl dt").all_inner_texts() == ["improving", "steady", "declining", "too soon to say"]
+        assert "5 points up or more." in meaning.inner_text()
+        told = page.locator("dl.words > div > dt").all_inner_texts()
+    assert {"Interaction", "Score", "Chance within 30 days", "Known", "Action", "Temperature", "Layer"} < set(told)
+
+
 @pytest.mark.parametrize(("language", "other"), [("en", "fr"), ("fr", "en")])
 def test_every_word_is_of_one_language(opened, folder, language, other):
     path = written(folder / f"{language}.html", made_up(language=language, hostile=False))

@@ -109,7 +109,7 @@ def worked(content: Content, teller: Teller) -> str:
     zone, names = ZoneInfo(content.time_zone), [teller.say(name) for name in ("promised", "came")]
     points = pd.DataFrame(
         [
-            (f"{to_datetime(one.as_of).astimezone(zone):%Y-%m-%d}", one.told.promised, one.told.converted)
+            (f"{to_datetime(one.as_of).astimezone(zone):%Y-%m-%d}", one.tally.promised, one.tally.converted)
             for one in content.past_lists
         ],
         columns=["day", "promised", "came"],
@@ -118,7 +118,7 @@ def worked(content: Content, teller: Teller) -> str:
     colour = alt.Scale(domain=names, range=[_OTHER, _OWN])
     came = alt.Chart(points.assign(what=names[1])).mark_bar(width=_BAR)
     promised = alt.Chart(points.assign(what=names[0])).mark_tick(thickness=3, width=_BAR + 6, orient="horizontal")
-    title = teller.say("converted")
+    title = teller.say("conversions")
     return _drawn(
         came.encode(x, alt.Y("came:Q", title=title), alt.Color("what:N", scale=colour))
         + promised.encode(x, alt.Y("promised:Q", title=title), alt.Color("what:N", scale=colour)),

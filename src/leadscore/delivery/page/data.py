@@ -25,7 +25,7 @@ LOCALE: Mapping[Language, Literal["en-GB", "fr-FR"]] = {"en": "en-GB", "fr": "fr
 _NAMES = {"id": "lead_id", "account": "account_id", "before": "score_prev", "low": "p_lo", "high": "p_hi"}
 _AS_THEY_ARE = ("rank", "score", "grade", "known", "trend", "action")
 _DIGITS = 6  # as many decimals of a chance as scores.csv has
-_CODES = {
+CODES = {
     "grade": ("A", "B", "C", "D"),
     "action": ("call", "nurture", "rest", "explore", "none"),
     "known": ("high", "medium", "low", "unknowable"),
@@ -34,7 +34,7 @@ _CODES = {
 
 _SCRIPT = """
 info found nobody no_match per_page pages first previous next last page sort sort_reverse sort_remove
-record score_now why reason effect weight for against others offset sum adds_up row_reasons no_reason
+record score_now why reason effect weight for against offset sum adds_up row_reasons no_reason
 readiness within chance bounds no_bounds
 happened timeline_hint touches hidden when what side learned at_once inbound outbound unsaid quiet
 """.split()  # noqa: SIM905 - a word a line is no easier to read
@@ -123,7 +123,7 @@ def words(content: Content, teller: Teller) -> Mapping[str, Any]:
         "shown": list(content.shown),
         "codes": {
             name: {code: code if name == "grade" else teller.say(f"{name}_{code}") for code in codes}
-            for name, codes in _CODES.items()
+            for name, codes in CODES.items()
         },
         "labels": {
             name: teller.say(name) for name in ("action", "score", "trend", "known", "account", "list", "changes")
@@ -132,5 +132,6 @@ def words(content: Content, teller: Teller) -> Mapping[str, Any]:
         "panels": teller.say("panels_first", len(content.panels)),
         "nameless": teller.say("nameless"),
         "say": {name: teller.say(f"js_{name}") for name in _SCRIPT}
+        | {"others": teller.say("word_others")}
         | {"told_chance": teller.say("told_chance", chance="{chance}", span=teller.span(content.ranked_by))},
     }

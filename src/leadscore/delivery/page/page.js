@@ -1,6 +1,6 @@
 'use strict';
 const byId = id => document.getElementById(id);
-const words = JSON.parse(byId('words').textContent);
+const words = JSON.parse(byId('wording').textContent);
 const say = (key, values = {}) => words.say[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // Numbers and days are the language's own; moments come as the project's clock has them, as if that were UTC.

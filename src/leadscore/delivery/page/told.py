@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore.delivery.content import Bin, Content, GradeLine, PastList, Quality, Tally, Tenth
+from leadscore.delivery.page.data import CODES
 from leadscore.delivery.sentences import basis, changed, expected, kept, listed, promise, worth
 from leadscore.delivery.teller import Teller
+from leadscore.scoring.grade import TREND_STEP
 from leadscore.timeline import DAY
 
 _HARDLY_KNOWN = ["low", "unknowable"]
@@ -24,6 +26,15 @@ class Fact:
     name: str
     told: str
     more: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the page, what it means, and its values with what each of them means."""
+
+    name: str
+    about: str
+    values: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Page:
         delivered_before: Whether any of these was delivered.
         changed: Whose changes are told, and how many there are.
         past_lists: What became of grade A, list by list: rows of cells.
+        words: What its words mean.
         unknown: What the page does not know.
     """
 
@@ -64,6 +76,7 @@ class Page:
     delivered_before: bool
     changed: str
     past_lists: Sequence[Sequence[str]]
+    words: Sequence[Word]
     unknown: Sequence[str]
 
 
@@ -95,6 +108,7 @@ def page(content: Content, teller: Teller, *, rows: int) -> Page:
         delivered_before=any(line.delivered.leads for line in content.grades),
         changed=" ".join(changed(content, teller)),
         past_lists=[_past_list(one, teller) for one in content.past_lists],
+        words=list(_words(content, teller)),
         unknown=list(_unknown(content, teller)),
     )
 
@@ -169,6 +183,23 @@ def _past(past: Tally, teller: Teller) -> Sequence[str]:
 
 def _past_list(one: PastList, teller: Teller) -> Sequence[str]:
     return listed(one, teller), *_past(one.tally, teller)
+
+
+def _words(content: Content, teller: Teller) -> Iterator[Word]:
+    yield _word("interaction", teller)
+    yield Word(teller.say("score"), teller.say("about_score"))
+    span = teller.span(content.ranked_by)
+    yield Word(teller.say("chance", span=span), teller.say("about_chance", span=span))
+    for column in ("known", "trend", "action"):
+        keys = [f"{column}_{code}" for code in CODES[column]]
+        values = [(teller.say(key), teller.say(f"about_{key}", TREND_STEP)) for key in keys]
+        yield Word(teller.say(column), teller.say(f"about_{column}"), values)
+    for name in ("reason", "others", "usual", "temperature", "layer", "colleagues"):
+        yield _word(name, teller)
+
+
+def _word(name: str, teller: Teller) -> Word:
+    return Word(teller.say(f"word_{name}"), teller.say(f"about_word_{name}"))
 
 
 def _unknown(content: Content, teller: Teller) -> Iterator[str]:

@@ -192,6 +192,15 @@ def test_so_is_a_cell_it_would_make_of_a_part(before, cell):
     assert neutral(before + cell) == before + cell.removesuffix(sign) + "'" + sign
 
 
+@pytest.mark.parametrize("sign", [*",;|\t\r\n", '"', " "])
+def test_many_signs_between_cells_are_passed_once(sign):
+    """Looked at again from each of them, they would take minutes."""
+    many = 100_000 * sign
+    first = "'" if sign in "\t\r\n" else ""
+    assert neutral(f"{many}=1") == f"{first}{many}'=1"
+    assert neutral(f"{many}a=1") == f"{first}{many}a=1"
+
+
 @pytest.mark.parametrize("text", ["Ada", "a=b", "1-2", "", "'=1", "7 - 5; 1=1", "a,b;c", "é", "𝄞"])
 def test_other_text_stays(text):
     assert neutral(text) == text

@@ -64,14 +64,10 @@ class Fitted:
         """Split what the trees add to an output: a column per feature, then the output's number and the expectation."""
         if not len(matrix):
             return np.zeros((0, matrix.shape[1] + 2))
-        asked = with_output(matrix, number)
-        if self._tables is not None:
-            return self._tables.look_up(asked)
-        values: Floats = np.asarray(self.booster.predict(asked, pred_contrib=True))
-        return values
+        return self._tables.look_up(with_output(matrix, number))
 
     @cached_property
-    def _tables(self) -> Tables | None:
+    def _tables(self) -> Tables:
         return tabulate(self.booster)
 
     def to_dict(self) -> dict[str, Any]:

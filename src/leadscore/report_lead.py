@@ -77,12 +77,12 @@ def show_panel(result: LeadPanel) -> None:
     console.print(_indented(_standing(result, voice)))
     days = voice.say("days", max(0, len(result.panel.warmth) - 1))
     _section(console, voice, voice.say("readiness"), _curve(result, voice))
-    _section(console, voice, voice.say("why"), [_reasons(result, voice)])
+    _section(console, voice, voice.say("why"), _reasons(result, voice))
     _section(console, voice, voice.say("temperature", days=days), _temperature(result, voice, console.width))
     _section(console, voice, voice.say("happened"), _timeline(result, voice))
 
 
-def _section(console: Console, voice: _Voice, title: str, parts: Iterator[RenderableType] | list[Any]) -> None:
+def _section(console: Console, voice: _Voice, title: str, parts: Iterator[RenderableType]) -> None:
     console.print()
     console.print(voice.text(title, "bold"))
     for part in parts:
@@ -164,7 +164,7 @@ def _curve(result: LeadPanel, voice: _Voice) -> Iterator[RenderableType]:
     yield voice.text(voice.say("no_bounds" if low is None else "bounds", **told), "dim")
 
 
-def _reasons(result: LeadPanel, voice: _Voice) -> Table:
+def _reasons(result: LeadPanel, voice: _Voice) -> Iterator[RenderableType]:
     panel, span, grid = result.panel, voice.span(result.ranked_by), _grid("right", "left", "left")
     told = [*((reason.weight, reason.text) for reason in panel.reasons), (panel.others, voice.say("others"))]
     most = max(abs(weight) for weight, _ in told)
@@ -174,7 +174,8 @@ def _reasons(result: LeadPanel, voice: _Voice) -> Table:
     end = voice.say("sum", chance=voice.chance(result.chances[result.ranked_by]), span=span)
     for weight, sentence in ((panel.offset, start), (panel.margin, end)):
         grid.add_row(voice.text(voice.weight(weight), "dim"), "", voice.text(sentence, "dim"))
-    return grid
+    yield grid
+    yield voice.text(voice.say("compare_chances"), "dim")
 
 
 def _signed_bar(weight: float, most: float, signs: _Signs) -> Text:

@@ -128,6 +128,7 @@ def test_a_panel_tells_all_of_a_lead_and_closes_where_it_was_opened(opened, engl
         sentences = dialog.locator(".reasons tbody td:first-child").all_inner_texts()
         assert sentences[: len(panel.reasons)] == [reason.text for reason in panel.reasons]
         assert f"{panel.margin:+.2f}".replace("-", "−") in dialog.locator("tfoot tr:last-child").inner_text()
+        assert "To compare two leads, compare their chances, not these totals." in dialog.inner_text()
         assert (
             dialog.locator(".mark-symbol.role-mark path").count() == len(panel.touches) + 1 + len(content.horizons) + 1
         )

@@ -79,9 +79,12 @@ def test_it_says_who_where_how_ready_why_and_what_happened():
         ["−0.15", "████│", "pushed"],
         ["−0.05", "█│", "all other concepts together"],
     ]
-    assert f"together: for this lead, a chance of {chance} within 30 days" in flat(told)
+    assert f"nearly the same for all {made.panel.margin:+.2f} together: for this lead, a chance of {chance} within" in (
+        flat(told).replace("−", "-")
+    )
+    assert "To compare two leads, compare their chances, not these totals." in flat(told)
     assert re.search("^  ▃+▄+▅+▆+▇+█+▇+▆+$", told, re.MULTILINE)
-    assert "7 April 2026 to 6 July 2026; warmest on 6 June 2026, now at 62% of that" in told
+    assert "7 April 2026 to 6 July 2026; warmest on 6 June 2026, now at 63% of that" in told
     after = lines[lines.index("What happened, the newest last") + 1 :]
     assert [re.sub("  +", "  ", line.strip()) for line in after] == [
         "1 older interaction is not shown.",

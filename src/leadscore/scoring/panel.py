@@ -48,7 +48,7 @@ class Panel:
     Attributes:
         reasons: The strongest concepts, strongest first; what all other concepts add together is `others`.
         others: See `reasons`.
-        offset: What all leads share. Reasons, others and offset add up to `margin`.
+        offset: Where it starts, nearly the same for all leads. Reasons, others and offset add up to `margin`.
         margin: What makes the chance at the ranking horizon: the outputs' margins, weighted as they pull at it (see
             `explain.Contributions`). Of a hazard it is that of a mean interval: no formula leads from it to the chance.
         touches: Its newest interactions, oldest first.

@@ -132,6 +132,6 @@ def words(content: Content, teller: Teller) -> Mapping[str, Any]:
         "panels": teller.say("panels_first", len(content.panels)),
         "nameless": teller.say("nameless"),
         "say": {name: teller.say(f"js_{name}") for name in _SCRIPT}
-        | {"others": teller.say("word_others")}
+        | {"others": teller.say("word_others"), "compare": teller.say("compare_chances")}
         | {"told_chance": teller.say("told_chance", chance="{chance}", span=teller.span(content.ranked_by))},
     }

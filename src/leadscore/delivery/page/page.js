@@ -262,10 +262,11 @@ function account(place, panel) {
   row(foot, [element('td', say('others')), bar(panel.others, most), number(panel.others)]);
   row(foot, [element('td', say('offset')), element('td'), number(panel.offset)]);
   row(foot, [element('td', say('sum')), element('td'), number(panel.margin)]);
-  half.append(element('p', say('adds_up', {
+  const summed = say('adds_up', {
     reasons: signed(panel.reasons.reduce((sum, [, weight]) => sum + weight, 0)), others: signed(panel.others),
     offset: signed(panel.offset), margin: signed(panel.margin),
-    span: words.horizons.find(one => one.code === words.ranked).said, chance: chance(rows[`p_${words.ranked}`][place])}), 'quiet'));
+    span: words.horizons.find(one => one.code === words.ranked).said, chance: chance(rows[`p_${words.ranked}`][place])});
+  half.append(element('p', `${summed} ${say('compare')}`, 'quiet'));
   return half;
 }
 

@@ -148,7 +148,9 @@ def _panel(reason, words, p, number):
     touches += [Touch(AS_OF - 20 * DAY, "demo", "inbound", AS_OF - DAY)] if number % 3 == 0 else []
     warmth = [(AS_OF - (60 - day) * DAY, float(number % 5 + math.sin(day / 9) ** 2)) for day in range(61)]
     offset = margin - others - sum(one.weight for one in reasons)
-    return Panel(reasons, others, offset, margin, tuple(sorted(touches, key=lambda one: one.at)), number % 4, warmth)
+    return Panel(
+        reasons, others, offset, margin, tuple(sorted(touches, key=lambda one: one.at)), number % 4, warmth, number % 5
+    )
 
 
 def _changes(ids, score, then, grade, words):

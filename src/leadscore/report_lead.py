@@ -119,7 +119,7 @@ def _mind(result: LeadPanel, voice: _Voice) -> Iterator[str]:
 def _standing(result: LeadPanel, voice: _Voice) -> Table:
     row, grid = result.row, _grid("left", "left")
     told = {
-        "action": (voice.say(f"action_{row['action']}") if row["action"] else None, "bold"),
+        "action": (_action(result, voice), "bold"),
         "grade": (row["grade"], _GRADES.get(row["grade"], "")),
         "rank": (_rank(result, voice), ""),
         "score": (_score(result, voice), ""),
@@ -134,6 +134,13 @@ def _standing(result: LeadPanel, voice: _Voice) -> Table:
     for name, (value, style) in lines.items():
         grid.add_row(voice.text(name, "dim", _LONGEST_NAME), voice.text(value or _NONE, style))
     return grid
+
+
+def _action(result: LeadPanel, voice: _Voice) -> str | None:
+    """Say what to do, and how much of ours waits for an answer: rules for letting rest go by it."""
+    code, waiting = result.row["action"], result.panel.unanswered
+    told = [voice.say(f"action_{code}")] if code else []
+    return "; ".join([*told, *([voice.say("unanswered", waiting)] if waiting else [])]) or None
 
 
 def _rank(result: LeadPanel, voice: _Voice) -> str | None:

@@ -142,6 +142,16 @@ def test_a_panel_tells_all_of_a_lead_and_closes_where_it_was_opened(opened, engl
         assert page.evaluate("document.activeElement.dataset.lead") == "9"
 
 
+def test_a_panel_tells_beside_the_action_what_waits_for_an_answer(opened, english):
+    with opened(english) as page:
+        told = page.locator("#panel .standing div").first
+        open_panel(page, 2)
+        assert told.inner_text().split("\n") == ["Action", "let rest", "2 messages or calls of ours without an answer"]
+        page.click("#panel-close")
+        open_panel(page, 5)
+        assert told.inner_text().split("\n") == ["Action", "call"]
+
+
 def test_the_panel_steps_through_the_list_as_it_is_sorted_and_filtered(opened, english):
     with opened(english) as page:
         page.select_option("#filter-action", "call")

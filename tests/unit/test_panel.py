@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from leadscore.history import OUTBOUND
 from leadscore.scoring import panel
 from leadscore.scoring.panel import N_REASONS, Touch, last_days, touches
 from leadscore.scoring.score import score_bucket
@@ -47,7 +50,9 @@ def test_a_curve_is_drawn_day_by_day_up_to_the_moment_of_the_slot():
 
 def test_reasons_others_and_the_offset_add_up_to_the_margin():
     config, _, _, bundle = learned_funnel()
-    given, as_of = next(funnel_reader(3)(day(FUNNEL_AS_OF))), day(FUNNEL_AS_OF)
+    (leads, history), as_of = next(funnel_reader(3)(day(FUNNEL_AS_OF))), day(FUNNEL_AS_OF)
+    ours = np.arange(len(history)) % 3 == 0
+    given = leads, replace(history, direction=np.where(ours, OUTBOUND, history.direction))
     scored, _ = score_bucket(given, bundle, config, as_of, panels_from=0.0)
     assert list(scored.panels) == list(scored.lead_id)
     for row, told in enumerate(scored.panels.values()):
@@ -57,6 +62,8 @@ def test_reasons_others_and_the_offset_add_up_to_the_margin():
         assert len(weights) == N_REASONS  # of nineteen concepts
         assert told.reasons[:3] == tuple(scored.reasons[row]) or told.reasons[:3] == scored.reasons[row]
         assert told.warmth[-1][0] == as_of
+        assert told.unanswered == scored.unanswered[row]
+    assert len(set(scored.unanswered.tolist())) > 1
     chance = scored.chances[:, config.rank_index]
     middle = float(np.sort(chance)[len(chance) // 2])
     some, _ = score_bucket(given, bundle, config, as_of, panels_from=middle)

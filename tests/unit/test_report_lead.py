@@ -61,7 +61,8 @@ def test_it_says_who_where_how_ready_why_and_what_happened():
     lines = [line.rstrip() for line in told.splitlines()]
     assert lines[:2] == ["lead 1", "as of 6 July 2026, 02:00, by model ba987654321f"]
     assert flat(told[: told.index("How ready")]).endswith(
-        "Action nurture Grade A Rank 2 of 60 Score 97 Trend steady Known known in part Valid until 20 July 2026 "
+        "Action nurture; 1 message or call of ours without an answer Grade A Rank 2 of 60 Score 97 Trend steady "
+        "Known known in part Valid until 20 July 2026 "
         "Account account 0 name Person lead 1".replace("Score 97", f"Score 97, before {made.row['score_prev']}")
     )
     chance, low, high = (f"{made.row[name]:.1%}" for name in ("p_30d", "p_lo", "p_hi"))
@@ -99,7 +100,7 @@ def test_what_is_missing_is_said_and_not_made_up(language):
     words = Wording("show", language)
     made = lead(1, language)
     gone = dict.fromkeys(("rank", "grade", "action", "score_prev", "account_id", "p_lo", "p_hi"))
-    bare = replace(made.panel, touches=(), warmth=(), hidden=0)
+    bare = replace(made.panel, touches=(), warmth=(), hidden=0, unanswered=0)
     told = flat(shown(replace(made, row=made.row | gone, panel=bare, mind=["no_list"], slot=None, listed=None)))
     for key in ("mind_no_list", "no_bounds", "no_temperature", "quiet"):
         assert flat(words.say(key)) in told

@@ -54,6 +54,7 @@ class Panel:
         touches: Its newest interactions, oldest first.
         hidden: How many older ones are not among them.
         warmth: (moment, temperature), oldest first, ending at the moment of the slot; empty without the family.
+        unanswered: How many of our pushes wait for its answer.
     """
 
     reasons: Sequence[Reason]
@@ -63,6 +64,7 @@ class Panel:
     touches: Sequence[Touch] = ()
     hidden: int = 0
     warmth: Sequence[tuple[int, float]] = ()
+    unanswered: int = 0
 
 
 def touches(history: History, lead: int, vocabulary: Vocabulary, language: Language) -> tuple[list[Touch], int]:

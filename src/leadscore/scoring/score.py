@@ -144,6 +144,7 @@ def score_bucket(
     ids = [leads.lead_id[row] for row in snapshots.lead]
     news = look_since(history, bundle.vocabulary, earlier.as_of, as_of) if earlier else None
     shift, moved = _moved(speaker, weights, seen, ids, earlier)
+    waiting = unanswered(history)
     scored = Scored(
         lead_id=ids,
         account_id=[leads.account_id[row] for row in snapshots.lead],
@@ -156,9 +157,9 @@ def score_bucket(
         concepts=speaker.concepts,
         weights=weights.by_concept.astype(np.float32),
         margin=weights.margin,
-        unanswered=unanswered(history)[snapshots.lead],
+        unanswered=waiting[snapshots.lead],
         shown={name: _shown(leads, snapshots, name) for name in config.delivery.columns},
-        panels=_panels(chance >= panels_from, bucket, snapshots, speaker, weights, seen),
+        panels=_panels(chance >= panels_from, bucket, snapshots, speaker, weights, seen, waiting),
         **_since(news, snapshots),
         shift=shift,
         moved=moved,
@@ -201,7 +202,13 @@ def _shown(leads: Leads, snapshots: Snapshots, name: str) -> list[str | None]:
 
 
 def _panels(
-    wanted: Flags, bucket: Bucket, snapshots: Snapshots, speaker: Speaker, weights: Weights, seen: _Seen
+    wanted: Flags,
+    bucket: Bucket,
+    snapshots: Snapshots,
+    speaker: Speaker,
+    weights: Weights,
+    seen: _Seen,
+    waiting: Ints,
 ) -> dict[str, Panel]:
     leads, history = bucket
     rows = np.flatnonzero(wanted)
@@ -213,7 +220,9 @@ def _panels(
         margin, offset = float(weights.margin[row]), float(weights.offset[row])
         others = margin - offset - sum(reason.weight for reason in reasons)
         warmth = temperatures(history, vocabulary, lead, last_days(as_of))
-        found[leads.lead_id[lead]] = Panel(reasons, others, offset, margin, newest, hidden, warmth)
+        found[leads.lead_id[lead]] = Panel(
+            reasons, others, offset, margin, newest, hidden, warmth, unanswered=int(waiting[lead])
+        )
     return found
 
 

@@ -64,13 +64,15 @@ def _web(address: str) -> str | None:
     return address if urlsplit(address).scheme in {"http", "https"} else None
 
 
-def panels(content: Content, ids: Sequence[str]) -> dict[int, dict[str, Any]]:
+def panels(content: Content, ids: Sequence[str], teller: Teller) -> dict[int, dict[str, Any]]:
     """Return the panels of the leads that are in the page, by their place in the list from 0."""
     zone = ZoneInfo(content.time_zone)
-    return {place: _panel(content.panels[lead], zone) for place, lead in enumerate(ids) if lead in content.panels}
+    return {
+        place: _panel(content.panels[lead], zone, teller) for place, lead in enumerate(ids) if lead in content.panels
+    }
 
 
-def _panel(panel: Panel, zone: ZoneInfo) -> dict[str, Any]:
+def _panel(panel: Panel, zone: ZoneInfo, teller: Teller) -> dict[str, Any]:
     return {
         "reasons": [[reason.text, round(reason.weight, 4)] for reason in panel.reasons],
         "others": round(panel.others, 4),
@@ -81,6 +83,7 @@ def _panel(panel: Panel, zone: ZoneInfo) -> dict[str, Any]:
             for touch in panel.touches
         ],
         "hidden": panel.hidden,
+        "unanswered": teller.say("unanswered", panel.unanswered) if panel.unanswered else "",
         "warmth": [[_clock(at, zone), round(temperature, 3)] for at, temperature in panel.warmth],
     }
 

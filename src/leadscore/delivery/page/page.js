@@ -203,10 +203,10 @@ function figure(name) {
   return made;
 }
 
-function standing(place) {
+function standing(place, unanswered) {
   const before = rows.before[place], score = rows.score[place];
   const terms = [
-    [words.labels.action, words.codes.action[rows.action[place]]],
+    [words.labels.action, words.codes.action[rows.action[place]], unanswered],
     [words.labels.score, before === null ? score : say('score_now', {score, before})],
     [words.labels.trend, words.codes.trend[rows.trend[place]]],
     [words.labels.known, words.codes.known[rows.known[place]]],
@@ -214,9 +214,10 @@ function standing(place) {
     ...words.shown.map((name, number) => [name, rows[`shown_${number}`][place]]),
   ];
   const list = element('dl', undefined, 'standing');
-  for (const [name, value] of terms.filter(([, value]) => value !== null)) {
-    const pair = element('div');
-    pair.append(element('dt', name), element('dd', value));
+  for (const [name, value, more] of terms.filter(([, value]) => value !== null)) {
+    const pair = element('div'), told = element('dd', value);
+    if (more) told.append(element('span', more, 'quiet'));
+    pair.append(element('dt', name), told);
     list.append(pair);
   }
   return list;
@@ -350,7 +351,7 @@ async function open(place) {
   const panel = panels[place], halves = element('div', undefined, 'halves');
   const [ready, drawCurve] = readiness(place);
   halves.append(panel ? account(place, panel) : brief(place), ready);
-  body.replaceChildren(standing(place), ...rows.link[place] ? [record(place)] : [], halves);
+  body.replaceChildren(standing(place, panel?.unanswered), ...rows.link[place] ? [record(place)] : [], halves);
   const [told, drawTimeline] = panel ? happened(panel) : ['', () => {}];
   body.append(told);
   await drawCurve(specs);

@@ -42,7 +42,7 @@ def render(content: Content) -> str:
     changes = data.changes(content, rows["id"])
     packed = {
         "rows": rows,
-        "panels": data.panels(content, rows["id"]),
+        "panels": data.panels(content, rows["id"], teller),
         "changes": changes,
         "specs": charts.panel_specs(teller),
     }

@@ -247,7 +247,7 @@ def test_fields_of_text_are_in_the_language_of_the_project(tmp_path, system, nam
     write(lists(keys, language="fr"), {system: {"id": "key"} | asked}, tmp_path)
     told = {name: {row[header] for row in read(tmp_path / f"{system}.csv")} for name, header in columns.items()}
     assert told["action"] == {"appeler", "entretenir", "pause", "explorer", "rien"}
-    assert told["known"] == {"bien connu", "connu en partie", "peu connu", "inconnaissable"}
+    assert told["known"] == {"bien connu", "connu en partie", "peu connu", "impossible à évaluer"}
     assert told["trend"] <= set(CODES["trend"])
     assert told["grade"] <= set(CODES["grade"])
 

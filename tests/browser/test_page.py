@@ -16,8 +16,10 @@ from playwright.sync_api import expect
 
 from conftest import ROOT
 from contents import HOSTILE, made_up
+from leadscore.delivery.content import Touch
 from leadscore.delivery.page import write_page
 from leadscore.delivery.page.libraries import pack
+from leadscore.timeline import DAY
 
 pytestmark = pytest.mark.slow
 
@@ -198,6 +200,29 @@ def test_the_words_unfold_and_tell_what_each_value_means(opened, english):
         assert "5 points up or more." in meaning.inner_text()
         told = page.locator("dl.words > div > dt").all_inner_texts()
     assert {"Interaction", "Score", "Chance within 30 days", "Known", "Action", "Temperature", "Layer"} < set(told)
+
+
+def test_a_phone_cuts_no_kind_and_needs_no_scrolling_sideways(opened, folder):
+    content = made_up(hostile=False)
+    kinds = ["conversation by phone with the team", "conversation in person with the team"]
+    seen = [Touch(content.as_of - day * DAY, kinds[day % 2], "inbound") for day in range(9, 0, -1)]
+    panels = {"lead 0": replace(content.panels["lead 0"], touches=seen)}
+    with opened(written(folder / "phone.html", replace(content, panels=panels)), "phone") as page:
+        tables = page.locator(".scroll:visible")
+        assert tables.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth)") == []
+        assert "B → A new in A, improving" in " ".join(page.locator("#moves td.who").first.inner_text().split())
+        open_panel(page, 0)
+        assert set(kinds) <= set(page.locator("#panel svg .role-axis-label text").all_text_contents())
+
+
+def test_nothing_is_said_of_what_was_learned_late_where_nothing_was(opened, english):
+    with opened(english) as page:
+        for place, late in ((9, True), (5, False)):
+            open_panel(page, place)
+            assert ("A ring marks" in page.locator("#panel").inner_text()) == late
+            page.locator("#panel summary").click()
+            assert (page.locator("#panel details th").all_inner_texts()[3:] == ["Learned of"]) == late
+            page.click("#panel-close")
 
 
 @pytest.mark.parametrize(("language", "other"), [("en", "fr"), ("fr", "en")])

@@ -36,7 +36,7 @@ _SCRIPT = """
 info found nobody no_match per_page pages first previous next last page sort sort_reverse sort_remove
 record score_now why reason effect weight for against offset sum adds_up row_reasons no_reason
 readiness within chance bounds no_bounds
-happened timeline_hint touches hidden when what side learned at_once inbound outbound unsaid quiet
+happened timeline_hint late_hint touches hidden when what side learned at_once inbound outbound unsaid quiet
 """.split()  # noqa: SIM905 - a word a line is no easier to read
 
 

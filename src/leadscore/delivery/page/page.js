@@ -164,10 +164,13 @@ async function showChanges() {
   const named = place => changes.moves[place].map(code => words.moves[code]).join(', ');
   const pair = (name, kind, show) => column(name, kind, place => changes[name][place] ?? -1, (_, place) => show(changes[`${name}_before`][place], changes[name][place]), undefined, {searchable: false});
   const who = (value, place) => changes.place[place] === null ? `<bdi class="lead">${escaped(cut(value))}</bdi>` : lead(changes.place[place], value);
+  const steps = (before, now) => `${grade(before)} → ${grade(now)}`;
+  const moved = place => `<span class="under todo">${steps(changes.grade_before[place], changes.grade[place])} ${escaped(named(place))}</span>`
+    + `<span class="under">${escaped(changes.why[place])}</span>`;
   const made = table('moves', words.labels.changes, changes.id.map((_, place) => place), [
-    column('id', 'who', place => changes.id[place], (value, place) => who(value, place) + `<span class="under">${escaped(changes.why[place])}</span>`),
-    column('moves', '', named),
-    pair('grade', 'steps', (before, now) => `${grade(before)} → ${grade(now)}`),
+    column('id', 'who', place => changes.id[place], (value, place) => who(value, place) + moved(place)),
+    column('moves', 'small', named),
+    pair('grade', 'steps small', steps),
     pair('score', 'num small', order),
     pair('rank', 'num medium', order),
     column('why', 'medium why', place => changes.why[place]),
@@ -189,8 +192,7 @@ async function start() {
 
 async function draw(figure, spec, datasets) {
   await library('chart-library');
-  const width = figure.clientWidth, axis = {...spec.config.axis, labelLimit: width < 500 ? 100 : 200};
-  await vegaEmbed(figure, {...spec, width, config: {...spec.config, axis}, autosize: {type: 'fit', contains: 'padding'}, datasets}, {
+  await vegaEmbed(figure, {...spec, width: figure.clientWidth, autosize: {type: 'fit', contains: 'padding'}, datasets}, {
     mode: 'vega-lite', renderer: 'svg', ast: true, actions: false, defaultStyle: false,
     tooltip: {disableDefaultStyle: true}, formatLocale: words.numbers, timeFormatLocale: words.times,
   });
@@ -298,6 +300,8 @@ function readiness(place) {
 
 const whose = code => say({inbound: 'inbound', outbound: 'outbound'}[code] ?? 'unsaid');
 
+const late = panel => panel.touches.some(([, , , learned]) => learned !== null);
+
 function happened(panel) {
   const part = element('div');
   part.append(element('h3', say('happened')));
@@ -306,18 +310,19 @@ function happened(panel) {
     return [part, () => {}];
   }
   const chart = figure(say('happened'));
-  part.append(chart, element('p', say('timeline_hint'), 'quiet'));
+  const hints = [say('timeline_hint'), ...late(panel) ? [say('late_hint')] : []];
+  part.append(chart, element('p', hints.join(' '), 'quiet'));
   if (panel.hidden) part.append(element('p', say('hidden', {count: plain.format(panel.hidden)}), 'quiet'));
   part.append(touches(panel));
   return [part, specs => timeline(chart, specs.timeline, panel)];
 }
 
 function touches(panel) {
-  const details = element('details'), made = element('table', undefined, 'plain');
-  head(made, [say('when'), say('what'), say('side'), say('learned')]);
+  const details = element('details'), made = element('table', undefined, 'plain'), told = late(panel);
+  head(made, [say('when'), say('what'), say('side'), ...told ? [say('learned')] : []]);
   const body = made.createTBody();
   for (const [at, label, from, learned] of panel.touches.toReversed()) {
-    row(body, [element('td', moment.format(at)), element('td', label), element('td', whose(from)), element('td', learned === null ? say('at_once') : moment.format(learned))]);
+    row(body, [element('td', moment.format(at)), element('td', label), element('td', whose(from)), ...told ? [element('td', learned === null ? say('at_once') : moment.format(learned))] : []]);
   }
   details.append(element('summary', say('touches')), made);
   return details;
@@ -327,12 +332,16 @@ function timeline(chart, spec, panel) {
   const marks = panel.touches.map(([at, label, from, learned]) => ({
     at, label, learned, side: whose(from), said: `${label}, ${moment.format(at)}${learned === null ? '' : ` (${say('learned').toLowerCase()}: ${moment.format(learned)})`}`}));
   const warmth = panel.warmth.map(([at, temperature]) => ({at, temperature}));
-  const late = marks.filter(mark => mark.learned !== null), [shaded, {layer: [lines, symbols]}] = spec.layer;
+  const rings = marks.filter(mark => mark.learned !== null), [shaded, {layer: [lines, symbols]}] = spec.layer;
   const present = {values: [...new Set(marks.map(mark => mark.side))]}, {shape, color} = symbols.encoding;
   const told = {...symbols, encoding: {...symbols.encoding, shape: {...shape, legend: present}, color: {...color, legend: present}}};
-  const layer = [...warmth.length ? [shaded] : [], {layer: late.length ? [lines, told] : [told]}];
-  const height = Math.max(170, 26 * new Set(marks.map(mark => mark.label)).size + 90);
-  return draw(chart, {...spec, layer, height}, {touches: marks, late, warmth});
+  const layer = [...warmth.length ? [shaded] : [], {layer: rings.length ? [lines, told] : [told]}];
+  // Where there is little room, a kind is called above its row, and not beside it.
+  const narrow = chart.clientWidth < 500, axisLeft = narrow
+    ? {labelColor: 'var(--ink)', labelAlign: 'left', labelBaseline: 'bottom', labelOffset: -5, labelPadding: -5, labelLimit: chart.clientWidth - 70}
+    : {labelLimit: 240};
+  const height = Math.max(170, (narrow ? 38 : 26) * new Set(marks.map(mark => mark.label)).size + 90);
+  return draw(chart, {...spec, layer, height, config: {...spec.config, axisLeft}}, {touches: marks, late: rings, warmth});
 }
 
 let turn = 0;

@@ -17,8 +17,8 @@ from leadscore.delivery.content import (
     PastList,
     Quality,
     Reason,
-    Tenth,
     Tally,
+    Tenth,
     Touch,
 )
 from leadscore.scoring.grade import grades, trend

@@ -23,6 +23,7 @@ GRADES = "ABCD"
 Letters = npt.NDArray[np.str_]
 _PARTS = 10
 _SHARES = np.linspace(0, 1, 41)
+_NOISE = 1e-12
 _LEAST = 10
 """Leads; of a shorter list no tenths are told."""
 
@@ -176,14 +177,16 @@ class _Drawn:
     def rates(self, members: Floats) -> tuple[Floats, Floats]:
         """Return the 90 % interval of the rate of each part, a column of `members` each; NaN without a lead.
 
-        It is that of the draws, and no narrower than Jeffreys' for as many leads, or accounts: draws of few do not tell
-        how others would have fared, and those of leads that all converted, or none, not even that they may differ.
+        It is that of the draws, and no narrower than Jeffreys' for as many independent leads as would vary like the
+        draws: these tell too little of few leads, and nothing of some that all converted, or none. Of such, each lead,
+        or account, counts once.
         """
         drawn = draw_means([self.who], [members * self.hits[:, None]], [members], self.draws)
         low, high = np.full((2, members.shape[1]), np.nan)
         for part in np.flatnonzero(members.any(axis=0)).tolist():
             rows = members[:, part] > 0
-            number, rate = len(np.unique(self.who[rows])), float(self.hits[rows].mean())
+            rate, variance = float(self.hits[rows].mean()), float(np.nanvar(drawn[:, part]))
+            number = rate * (1 - rate) / variance if variance > _NOISE else float(len(np.unique(self.who[rows])))
             posterior = 0.5 + number * rate, 0.5 + number * (1 - rate)
             below, above = np.nanpercentile(drawn[:, part], [5, 95])
             low[part] = min(below, betaincinv(*posterior, 0.05))

@@ -22,7 +22,8 @@ class Contributions:
 
     Attributes:
         by_feature: What each feature adds, one column per feature of the bundle.
-        offset: What all leads share: intercepts, the trees' expectation, the number of the output.
+        offset: Intercepts, the trees' expectation, the number of the output, weighted as the outputs pull at the chance
+            of the snapshot: nearly the same for all.
         margin: Mean margin of the outputs, weighted as they pull at the ranking horizon.
     """
 

@@ -51,7 +51,7 @@ class Weights:
     Attributes:
         by_concept: On the logit scale.
         by_feature: The same feature by feature, in the order of the speaker's concepts.
-        offset: What all leads share.
+        offset: Where the snapshot starts, nearly the same for all (see `explain.Contributions`).
         margin: See `explain.Contributions`.
     """
 

@@ -159,7 +159,7 @@ def _timeline(teller: Teller) -> Any:
         alt.Chart(alt.NamedData("warmth"))
         .mark_area(line={"color": _QUIET, "strokeWidth": 1.5}, color=_QUIET, fillOpacity=0.12)
         .encode(
-            x, alt.Y("temperature:Q", title=teller.say("chart_temperature"), axis=alt.Axis(orient="right", grid=False))
+            x, alt.Y("temperature:Q", title=teller.say("word_temperature"), axis=alt.Axis(orient="right", grid=False))
         )
     )
     learned = alt.Chart(alt.NamedData("late"))

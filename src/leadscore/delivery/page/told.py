@@ -130,7 +130,7 @@ def _facts(content: Content, teller: Teller) -> Iterator[Fact]:
             within = teller.say("fact_promised_more", round(line.promised, 1), span=teller.span(content.ranked_by))
             more = [within, *expected(content, teller)]
             yield Fact(teller.say("fact_promised"), promise(content, teller), more)
-    yield Fact(teller.say("fact_valid"), teller.day(content.expires_at), [teller.say("fact_valid_more")])
+    yield Fact(teller.say("valid_until"), teller.day(content.expires_at), [teller.say("fact_valid_more")])
     age = max(0, content.as_of - content.trained_as_of) // DAY
     trained = teller.say("fact_model_more", day=teller.day(content.trained_as_of))
     yield Fact(teller.say("fact_model"), teller.say("days", age), [trained])

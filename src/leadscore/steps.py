@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -156,9 +157,7 @@ def train(config: Config, as_of: int, now: int) -> TrainResult:
         bundle = finish(config, as_of, fit(gathered, config, choice.shape), cohorts, choice, leaks)
     with stage("Judging the newest lists"):
         newest = judge_newest(read, config, cohorts, gathered.first, as_of, choice.shape)
-        late = config.outcomes.known_within.microseconds
-        closes = [horizon.microseconds + late for horizon in config.horizons]
-        past = tell_past([*cohorts, *newest], config.rank_index, closes, config.capacity, config.seed)
+        past = tell_past([*cohorts, *newest], config.rank_index, config.closes, config.capacity, config.seed)
         bundle = replace(bundle, facts={**bundle.facts, "past": past})
     with stage("Tracking the run in MLflow"):
         told = table_of(cohorts, config)
@@ -337,47 +336,51 @@ def monitor(config: Config, as_of: int) -> list[dict[str, Any]]:
     ends = Ends()
     for leads, _ in reader(config, open_settled(config))(as_of):
         ends.note(leads)
-    return [
-        {
-            "slot": folder.name,
-            "as_of": manifest["as_of"],
-            "horizon": config.horizon_names[config.rank_index],
-            "score_drift": manifest["score_drift"],
-            "grades": grades.to_dict("records"),
-        }
-        for folder, manifest, grades in _closed_lists(config, as_of, ends, slots(config.out_path))
-    ]
+    until, findings = _closed_by(config, as_of, ends), []
+    for folder, manifest in slots(config.out_path):
+        if manifest["project"] != config.project or parse_moment(manifest["as_of"], "UTC") > until:
+            continue
+        grades = _graded(config, folder, ends)
+        if grades is not None:
+            findings.append(
+                {
+                    "slot": folder.name,
+                    "as_of": manifest["as_of"],
+                    "horizon": config.horizon_names[config.rank_index],
+                    "score_drift": manifest["score_drift"],
+                    "grades": grades.to_dict("records"),
+                }
+            )
+    return findings
 
 
-def _closed_lists(
-    config: Config, as_of: int, ends: Ends, found: Iterable[tuple[Path, Mapping[str, Any]]]
-) -> Iterator[tuple[Path, Mapping[str, Any], pd.DataFrame]]:
-    """Yield, of some delivered slots, those whose ranking horizon has closed, and what became of each grade."""
+def _closed_by(config: Config, as_of: int, ends: Ends) -> int:
+    """Return the moment up to which the ranking horizon of delivered lists has closed."""
+    # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
+    return min(as_of - config.closes[config.rank_index], ends.newest)
+
+
+def _graded(config: Config, folder: Path, ends: Ends) -> pd.DataFrame | None:
+    """Tell what became of each grade of a delivered list; None of one without leads, or of another horizon."""
     horizon = config.horizons[config.rank_index]
-    settled = as_of - config.outcomes.known_within.microseconds - horizon.microseconds
-    for folder, manifest in found:
-        names = pq.read_schema(folder / SCORES).names
-        # Where no lead has ended since, the outcomes have not come in; nothing happened is not what that means.
-        closed = parse_moment(manifest["as_of"], "UTC") <= min(settled, ends.newest)
-        if closed and manifest["project"] == config.project and f"p_{horizon}" in names:
-            delivered = pq.read_table(folder / SCORES, columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
-            if delivered.num_rows:
-                frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
-                yield folder, manifest, by_grade(frame, ends.converted_at, str(horizon), horizon.microseconds)
+    if f"p_{horizon}" not in pq.read_schema(folder / SCORES).names:
+        return None
+    delivered = pq.read_table(folder / SCORES, columns=["lead_id", "grade", "as_of", f"p_{horizon}"])
+    frame = delivered.set_column(2, "as_of", delivered["as_of"].cast(pa.int64())).to_pandas()
+    return None if frame.empty else by_grade(frame, ends.converted_at, str(horizon), horizon.microseconds)
 
 
 def _delivered(config: Config, slot: Slot, ends: Ends) -> dict[int, dict[str, Tally]]:
     """Tell what became of each grade of this list's newest closed slots, by their moment: a week apart at least."""
     told: dict[int, dict[str, Tally]] = {}
-    for _, manifest, grades in _closed_lists(config, slot.as_of, ends, earlier_slots(config.out_path, slot)):
-        moment = parse_moment(manifest["as_of"], "UTC")
-        if not told or min(told) - moment >= WEEK:
-            told[moment] = {
+    until = _closed_by(config, slot.as_of, ends)
+    for folder, manifest in islice(earlier_slots(config.out_path, slot, until, WEEK), _MOST_CLOSED):
+        grades = _graded(config, folder, ends)
+        if grades is not None:
+            told[parse_moment(manifest["as_of"], "UTC")] = {
                 row["grade"]: Tally(int(row["leads"]), float(row["promised"]), int(row["happened"]))
                 for row in grades.to_dict("records")
             }
-        if len(told) == _MOST_CLOSED:
-            break
     return told
 
 

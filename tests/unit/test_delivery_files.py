@@ -11,8 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore.delivery import files
-from leadscore.delivery.files import Slot, deliver, neutral, point_latest, previous_slot, read_manifest, slots
-from leadscore.timeline import parse_moment
+from leadscore.delivery.files import (
+    Slot,
+    deliver,
+    earlier_slots,
+    neutral,
+    point_latest,
+    previous_slot,
+    read_manifest,
+    slots,
+)
+from leadscore.timeline import DAY, parse_moment
 
 
 def slot(text, fingerprint="abc", project="tiny"):
@@ -146,6 +155,26 @@ def test_slots_are_named_and_listed_in_the_order_of_their_moments(tmp_path):
     (tmp_path / "notes").mkdir()
     names = [folder.name for folder, _ in slots(tmp_path)]
     assert names == [slot(text).name for text in texts] == sorted(names)
+
+
+def test_earlier_slots_are_looked_into_only_where_they_are_wanted(tmp_path, monkeypatch):
+    days = ["2024-01-01", "2024-01-02T00:00:00.000001", "2024-01-05", "2024-01-08", "2024-01-09", "2024-01-10"]
+    for day in days:
+        deliver(tmp_path, slot(day), ranked(9), {})
+    (tmp_path / f"copy of {MONDAY.name}").mkdir()
+    read = []
+    monkeypatch.setattr(files, "read_manifest", lambda folder: (read.append(folder.name), read_manifest(folder))[1])
+
+    def found(**wanted):
+        return [folder.name for folder, _ in earlier_slots(tmp_path, slot("2024-01-10"), **wanted)]
+
+    assert found() == [slot(day).name for day in days[-2::-1]]
+    read.clear()
+    # A damaged one makes room for one that is not.
+    (tmp_path / slot("2024-01-09").name / "scores.csv").unlink()
+    weekly = [slot(day).name for day in ("2024-01-08", "2024-01-01")]
+    assert found(until=slot("2024-01-09").as_of, apart=7 * DAY) == weekly
+    assert read == [slot("2024-01-09").name, *weekly]
 
 
 def test_the_previous_slot_is_the_newest_earlier_good_one_of_the_same_list(tmp_path):

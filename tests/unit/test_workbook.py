@@ -320,7 +320,7 @@ def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
 def test_no_code_is_left_untranslated_and_nothing_is_said_in_the_other_language(tmp_path):
     contents = {language: made_up(language=language) for language in LANGUAGES}
     en, fr = (strings(read(contents[language], tmp_path)) for language in LANGUAGES)
-    codes = {code for column in (*workbook._CODES.values(), MOVES) for code in column if "_" in code}
+    codes = {code for column in (*workbook.CODES.values(), MOVES) for code in column if "_" in code}
     assert not codes & (en | fr)
     scores = contents["en"].scores.to_pydict()
     data = {visible(text or "") for text in scores["lead_id"] + scores["account_id"] + scores["grade"]}

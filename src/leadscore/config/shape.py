@@ -642,6 +642,11 @@ class Config(Section):
         return tuple(str(horizon) for horizon in self.horizons)
 
     @property
+    def closes(self) -> tuple[int, ...]:
+        """How long after a moment what came of it by each horizon is known, in microseconds."""
+        return tuple(horizon.microseconds + self.outcomes.known_within.microseconds for horizon in self.horizons)
+
+    @property
     def rank_index(self) -> int:
         """Position of the horizon the list is ranked by."""
         return 1 if self.rank_by is None else self.horizons.index(self.rank_by)

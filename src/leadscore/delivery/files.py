@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from leadscore.timeline import show_moment, to_datetime
+from leadscore.timeline import parse_moment, show_moment, to_datetime
 
 MANIFEST, SCORES, WEIGHTS, CRM = "manifest.json", "scores.parquet", "weights.parquet", "crm"
 # Who divides lines otherwise than we do gets a cell of its own after each sign between cells; quotes are then taken for
 # its own, and blanks in front may be dropped.
+_NAMED = re.compile(r"\d{8}T\d{6}(?:_\d{6})?Z-")
 _WHITE = {"\t", "\r", "\n"}
 _EXECUTED = re.compile(r"""((?:^|[,;|\t\r\n])(?:[^\S\t\r\n]|")*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001 - wide signs run, too
 
@@ -65,12 +66,20 @@ def slots(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder, manifest
 
 
-def earlier_slots(out: Path, slot: Slot) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the good earlier slots of the same project and configuration with their manifests, newest first."""
-    names = [path.name for path in out.glob(f"*Z-{slot.fingerprint}") if path.name < slot.name]
+def earlier_slots(
+    out: Path, slot: Slot, until: int | None = None, apart: int = 0
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the good earlier slots of the same project and configuration with their manifests, newest first.
+
+    Those after `until` and those less than `apart` before the one yielded last are not looked into, for to look is to
+    read all of their files.
+    """
+    latest = slot.as_of - 1 if until is None else until
+    names = (path.name for path in out.glob(f"*Z-{slot.fingerprint}") if _NAMED.match(path.name))
     for name in sorted(names, reverse=True):
-        manifest = read_manifest(out / name)
-        if manifest is not None and manifest["project"] == slot.project:
+        moment = parse_moment(name.partition("-")[0].replace("_", "."), "UTC")
+        if moment <= latest and (manifest := read_manifest(out / name)) and manifest["project"] == slot.project:
+            latest = min(moment - 1, moment - apart)
             yield out / name, manifest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leadscore.delivery.content import Content, PastList, Quality
+from leadscore.delivery.content import Content, GradeLine, PastList, Quality
 from leadscore.delivery.teller import Teller
 
 
@@ -50,8 +50,7 @@ def kept(quality: Quality, teller: Teller) -> str:
 
 def promise(content: Content, teller: Teller) -> str:
     """Say how many conversions grade A promises: of as many as past lists kept, to as many as this one promises."""
-    told = next((line.promised for line in content.grades if line.grade == "A"), 0.0)
-    rate = at_past_rate(content)
+    told, rate = _grade_a(content).promised, at_past_rate(content)
     if rate is None:
         return teller.number(told, 1)
     low, high = sorted((rate, told))
@@ -75,8 +74,8 @@ def expected(content: Content, teller: Teller) -> Iterator[str]:
     )
     rate = at_past_rate(content)
     if rate is not None:
-        now = next(line.promised for line in content.grades if line.grade == "A")
-        yield teller.say("expected_rate", count=teller.number(rate, 1), promised=teller.number(now, 1))
+        now = teller.number(_grade_a(content).promised, 1)
+        yield teller.say("expected_rate", count=teller.number(rate, 1), promised=now)
 
 
 def at_past_rate(content: Content) -> float | None:
@@ -84,14 +83,17 @@ def at_past_rate(content: Content) -> float | None:
 
     It is news where the judged lists promised more, or less, than chance explains, and all past lists together did too.
     """
-    line = next((line for line in content.grades if line.grade == "A"), None)
-    promised, came = _sums(content)
-    if line is None or not line.leads or not came or not line.judged.leads:
+    line, (promised, came) = _grade_a(content), _sums(content)
+    if not (line.leads and came and line.judged.leads):
         return None
     low, high = line.between
     too_much = line.judged.promised > high and promised > came
     too_little = line.judged.promised < low and promised < came
     return min(float(line.leads), line.promised * came / promised) if too_much or too_little else None
+
+
+def _grade_a(content: Content) -> GradeLine:
+    return next(line for line in content.grades if line.grade == "A")
 
 
 def _sums(content: Content) -> tuple[float, int]:

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from xlsxwriter import Workbook  # type: ignore[import-untyped] # it has hints, but does not say so
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
+from leadscore.config.crm import CODES
 from leadscore.delivery.content import Change, Content, Quality, Tally
 from leadscore.delivery.sentences import basis, changed, expected, kept, listed, promise, worth
 from leadscore.delivery.teller import Teller
@@ -30,11 +31,6 @@ from leadscore.timeline import to_datetime
 
 Cell = str | float | datetime | None
 
-_CODES = {
-    "known": ("high", "medium", "low", "unknowable"),
-    "trend": ("improving", "steady", "declining", "not_enough_info"),
-    "action": ("call", "nurture", "rest", "explore", "none"),
-}
 _WORDS = ("interaction", "usual", "temperature", "layer", "colleagues")
 """What reasons speak of."""
 _SIGNS = {1: "+", -1: "−"}
@@ -108,7 +104,7 @@ class _Column:
         about: What it says.
         shades: Styles of their own for some values.
         links: An address per row, or nothing.
-        codes: Which of `_CODES` its values say.
+        codes: Which of `CODES` its values say.
     """
 
     title: str
@@ -519,7 +515,7 @@ def _reading(book: _Book, columns: Sequence[_Column]) -> dict[str, list[_Line]]:
 def _about(book: _Book, column: _Column) -> Iterator[_Line]:
     """Yield what a column says, and what each of its codes does."""
     yield column.title, column.about, "bold"
-    for code in _CODES.get(column.codes, ()):
+    for code in CODES.get(column.codes, ()):
         name = f"{column.codes}_{code}"
         yield book.say(name), book.say(f"about_{name}", TREND_STEP), "code"
 
@@ -691,7 +687,7 @@ def _named(book: _Book, leads: Sequence[str]) -> list[Cell]:
 
 def _said_column(book: _Book, name: str, width: float) -> _Column:
     """Say the codes of a column in words."""
-    words = {code: book.say(f"{name}_{code}") for code in _CODES[name]}
+    words = {code: book.say(f"{name}_{code}") for code in CODES[name]}
     texts = [words[code] for code in _values(book, name)]
     return _Column(book.say(name), texts, width, about=book.say(f"about_{name}"), codes=name)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from leadscore.labels import Flags
 from leadscore.model.base import Floats
-from leadscore.model.calibrate import Judged, log_losses
+from leadscore.model.calibrate import Judged, log_losses, shows_both
 from leadscore.model.evaluate import METRICS, judge, measure, measure_ranking
 from leadscore.model.importance import Late
 from leadscore.model.resample import (
@@ -242,7 +242,7 @@ def paired_log_loss(
     if not cohorts:
         return np.nan, np.nan
     number, who = number_leads([cohort.units for cohort in cohorts])
-    counts = [cohort.matured & _both(cohort) for cohort in cohorts]
+    counts = [cohort.matured & shows_both(cohort) for cohort in cohorts]
     losses = [
         np.where(
             known, log_losses(cohort.hits, cohort.chances[one]) - log_losses(cohort.hits, cohort.chances[other]), 0
@@ -265,13 +265,6 @@ def count_violations(cohorts: Sequence[Cohort]) -> int:
 def _draws(number: int, draws: int, seed: int) -> Drawn:
     """Draw leads, or accounts; the first row is the table as it is, each once."""
     return np.concatenate([np.ones((1, number), dtype=np.uint8), draw_leads(number, draws, seed)])
-
-
-def _both(cohort: Cohort) -> Flags:
-    """Say per horizon whether some matured rows hit, and some do not."""
-    hit, missed = cohort.matured & cohort.hits, cohort.matured & ~cohort.hits
-    both: Flags = np.logical_and(hit.any(axis=0), missed.any(axis=0))
-    return both
 
 
 def _matured(cohort: Cohort, who: Places, horizon: int, names: Sequence[str] | None = None) -> _Rows:

@@ -114,7 +114,7 @@ def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, An
         how much each form made the levelled log-loss `fall`, and the `sd` of that.
     """
     told: dict[str, Any] = {"method": "none", "log_loss": {}, "fall": {}, "sd": {}}
-    if not any(_both(cohort).any() for cohort in cohorts[:-1]) or not _both(cohorts[-1]).any():
+    if not any(shows_both(cohort).any() for cohort in cohorts[:-1]) or not shows_both(cohorts[-1]).any():
         return Calibrator(), told
     judges = cohorts[1:]
     levelled: dict[str, list[Floats]] = {}
@@ -129,7 +129,7 @@ def choose_calibrator(cohorts: Sequence[Past]) -> tuple[Calibrator, dict[str, An
     return _fit(cohorts, told["method"]), told
 
 
-def _both(cohort: Past) -> Flags:
+def shows_both(cohort: Past) -> Flags:
     """Tell at which horizons matured snapshots both converted and did not: elsewhere there is no level."""
     hit, not_hit = cohort.hits & cohort.matured, ~cohort.hits & cohort.matured
     return np.asarray(hit.any(axis=0) & not_hit.any(axis=0), dtype=np.bool_)
@@ -138,7 +138,7 @@ def _both(cohort: Past) -> Flags:
 def _level_losses(p: Floats, cohort: Past) -> Floats:
     """Return the log-losses with as many conversions expected at each horizon as there were; 0 where not judged."""
     losses = np.zeros(p.shape)
-    for horizon in np.flatnonzero(_both(cohort)):
+    for horizon in np.flatnonzero(shows_both(cohort)):
         rows = cohort.matured[:, horizon]
         margin, hits = logit(p[rows, horizon]), cohort.hits[rows, horizon]
         losses[rows, horizon] = log_losses(hits, expit(margin + _level(margin, float(hits.sum()))))
@@ -155,7 +155,7 @@ def _level(margin: Floats, expected: float) -> float:
 def _fall(before: Sequence[Floats], after: Sequence[Floats], cohorts: Sequence[Past]) -> tuple[float, float]:
     """Return by how much losses fall, mean over what was judged, and its standard deviation with `units` drawn anew."""
     _, unit = np.unique(np.concatenate([np.array(cohort.units, dtype=str) for cohort in cohorts]), return_inverse=True)
-    count = np.bincount(unit, np.concatenate([(cohort.matured & _both(cohort)).sum(axis=1) for cohort in cohorts]))
+    count = np.bincount(unit, np.concatenate([(cohort.matured & shows_both(cohort)).sum(axis=1) for cohort in cohorts]))
     total = np.bincount(unit, np.concatenate(before).sum(axis=1) - np.concatenate(after).sum(axis=1))
     mean = total.sum() / count.sum()
     return float(mean), float(np.sqrt(((total - mean * count) ** 2).sum()) / count.sum())
@@ -192,7 +192,7 @@ def _fit(cohorts: Sequence[Past], method: str) -> Calibrator:
     groups = [
         (cohort.chances[MODEL][rows, horizon], cohort.hits[rows, horizon])
         for cohort in cohorts
-        for horizon in np.flatnonzero(_both(cohort))
+        for horizon in np.flatnonzero(shows_both(cohort))
         for rows in (cohort.matured[:, horizon],)
     ]
     if method == "none" or not groups:

@@ -204,8 +204,7 @@ def _enough(examples: Examples, config: Config, as_of: int) -> None:
 
 def splits(first: int, config: Config, as_of: int, number: int) -> tuple[Split, ...]:
     """Lay the rolling origins for judging what is trained as of a moment; none when the past is too short."""
-    longest = config.horizons[-1].microseconds + config.outcomes.known_within.microseconds
-    return rolling_origins(first, as_of, config.snapshots.spacing.microseconds, longest, number)
+    return rolling_origins(first, as_of, config.snapshots.spacing.microseconds, config.closes[-1], number)
 
 
 def configured_splits(config: Config, as_of: int) -> tuple[Split, ...]:
@@ -224,8 +223,7 @@ def judge_newest(
     was too little to learn from, or nobody to be judged by.
     """
     newest = max((int(cohort.as_of.max()) for cohort in judged), default=first)
-    closes = config.horizons[config.rank_index].microseconds + config.outcomes.known_within.microseconds
-    cohorts = []
+    cohorts, closes = [], config.closes[config.rank_index]
     for split in last_closed(newest, as_of, config.snapshots.spacing.microseconds, closes):
         with suppress(DataError):
             cohorts.append(in_shape(judge_origin(read, config, split, as_of, (shape,), (RECENCY,)), shape))

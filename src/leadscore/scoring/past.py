@@ -14,7 +14,7 @@ from leadscore.labels import Flags
 from leadscore.model.backtest import DRAWS, MODEL, Cohort
 from leadscore.model.base import Floats
 from leadscore.model.baselines import RECENCY
-from leadscore.model.calibrate import Calibrator, choose_calibrator
+from leadscore.model.calibrate import Calibrator, choose_calibrator, shows_both
 from leadscore.model.resample import Drawn, Places, draw_leads, draw_means, number_leads
 from leadscore.scoring.grade import grades, rank_order, slots_for
 
@@ -23,9 +23,9 @@ GRADES = "ABCD"
 Letters = npt.NDArray[np.str_]
 _PARTS = 10
 _SHARES = np.linspace(0, 1, 41)
-_NOISE = 1e-12
 _LEAST = 10
 """Leads; of a shorter list no tenths are told."""
+_NOISE = 1e-12  # of the sums of draws that are all alike
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,7 @@ def _as_known(cohorts: Sequence[Cohort], at: int, closes: Sequence[int]) -> Cali
         replace(cohort, matured=cohort.matured & (cohort.as_of[:, None] + np.array(closes, np.int64) <= at))
         for cohort in cohorts
     ]
-    return choose_calibrator([cohort for cohort in known if _shows_both(cohort)])[0]
-
-
-def _shows_both(cohort: Cohort) -> bool:
-    """Tell whether at some horizon matured snapshots both converted and did not."""
-    hit, missed = cohort.matured & cohort.hits, cohort.matured & ~cohort.hits
-    return bool((hit.any(axis=0) & missed.any(axis=0)).any())
+    return choose_calibrator([cohort for cohort in known if shows_both(cohort).any()])[0]
 
 
 def _lists(cohort: Cohort, calibrator: Calibrator, horizon: int) -> Iterator[_List]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import vl_convert
 
+from leadscore.config.crm import CODES
 from leadscore.delivery.content import MOVES, Content, Panel
 from leadscore.delivery.teller import Teller
 from leadscore.language import Language
@@ -25,12 +26,6 @@ LOCALE: Mapping[Language, Literal["en-GB", "fr-FR"]] = {"en": "en-GB", "fr": "fr
 _NAMES = {"id": "lead_id", "account": "account_id", "before": "score_prev", "low": "p_lo", "high": "p_hi"}
 _AS_THEY_ARE = ("rank", "score", "grade", "known", "trend", "action")
 _DIGITS = 6  # as many decimals of a chance as scores.csv has
-CODES = {
-    "grade": ("A", "B", "C", "D"),
-    "action": ("call", "nurture", "rest", "explore", "none"),
-    "known": ("high", "medium", "low", "unknowable"),
-    "trend": ("improving", "steady", "declining", "not_enough_info"),
-}
 
 _SCRIPT = """
 info found nobody no_match per_page pages first previous next last page sort sort_reverse sort_remove

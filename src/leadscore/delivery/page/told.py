@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leadscore.config.crm import CODES
 from leadscore.delivery.content import Bin, Content, GradeLine, PastList, Quality, Tally, Tenth
-from leadscore.delivery.page.data import CODES
 from leadscore.delivery.sentences import basis, changed, expected, kept, listed, promise, worth
 from leadscore.delivery.teller import Teller
 from leadscore.scoring.grade import TREND_STEP
@@ -125,11 +125,9 @@ def _facts(content: Content, teller: Teller) -> Iterator[Fact]:
         [teller.say("fact_leads_more", moment=teller.minute(content.as_of))],
     )
     yield Fact(teller.say("fact_capacity"), teller.say("leads", content.capacity), [teller.say("fact_capacity_more")])
-    for line in content.grades:
-        if line.grade == "A":
-            within = teller.say("fact_promised_more", round(line.promised, 1), span=teller.span(content.ranked_by))
-            more = [within, *expected(content, teller)]
-            yield Fact(teller.say("fact_promised"), promise(content, teller), more)
+    promised = round(next(line.promised for line in content.grades if line.grade == "A"), 1)
+    within = teller.say("fact_promised_more", promised, span=teller.span(content.ranked_by))
+    yield Fact(teller.say("fact_promised"), promise(content, teller), [within, *expected(content, teller)])
     yield Fact(teller.say("valid_until"), teller.day(content.expires_at), [teller.say("fact_valid_more")])
     age = max(0, content.as_of - content.trained_as_of) // DAY
     trained = teller.say("fact_model_more", day=teller.day(content.trained_as_of))
